@@ -1,0 +1,206 @@
+"""`EngineAPI`: everything a client can ask, one verb per method.
+
+Met by the HTTP client and by the fake of the tests; the engine's facade has the same shape. Every
+method may raise `roost.errors.RoostError`; a client over a socket also raises
+`roost.errors.DaemonUnreachable` when nobody answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from roost.models import (
+    ActionResult,
+    BundleDetail,
+    BundleView,
+    CallRequest,
+    CredentialForm,
+    CredentialOutcome,
+    CredentialWrite,
+    DaemonView,
+    EngineEvent,
+    Impact,
+    InstallRequest,
+    LogPage,
+    RespawnResult,
+    RunDetail,
+    RunEvent,
+    RunQuery,
+    RunView,
+    StopOutcome,
+    ToolView,
+    WorkspaceView,
+)
+
+
+class EngineAPI(Protocol):
+    """The engine as its clients see it."""
+
+    def events(self) -> AsyncIterator[EngineEvent]:
+        """Yield one `Snapshot`, then every later change in order.
+
+        A reader that fell behind gets a fresh `Snapshot`. The iterator ends after `Closing`.
+
+        Raises:
+            DaemonUnreachable: the daemon went away without a closing notice.
+        """
+        ...
+
+    async def status(self) -> DaemonView:
+        """Return the daemon's own view."""
+        ...
+
+    async def shutdown(self) -> None:
+        """Ask the daemon to stop; it answers before it does."""
+        ...
+
+    async def workspaces(self) -> tuple[WorkspaceView, ...]:
+        """List the workspaces by id."""
+        ...
+
+    async def create_workspace(self, workspace: str, label: str | None = None) -> WorkspaceView:
+        """Create a workspace.
+
+        Raises:
+            InvalidName: the id breaks the naming rule.
+            AlreadyExists: there is one already.
+        """
+        ...
+
+    async def bundles(self, workspace: str | None = None) -> tuple[BundleView, ...]:
+        """List the bundles of one workspace or of all, by workspace and name."""
+        ...
+
+    async def bundle(self, workspace: str, name: str) -> BundleDetail:
+        """Return everything about one bundle.
+
+        Raises:
+            BundleNotFound: no such bundle in this workspace.
+        """
+        ...
+
+    async def install(self, workspace: str, request: InstallRequest) -> BundleView:
+        """Install a bundle and, unless told not to, begin its start without waiting for it.
+
+        Raises:
+            WorkspaceNotFound, InvalidName, AlreadyExists, BadArchive, BadManifest, BadConfigFile,
+            CommandNotFound, SensitiveInArguments: nothing was installed.
+        """
+        ...
+
+    async def remove(
+        self, workspace: str, name: str, *, delete_data: bool = False, reason: str | None = None
+    ) -> ActionResult:
+        """Stop a bundle and take it out; its logs and runs stay unless `delete_data`."""
+        ...
+
+    async def start(self, workspace: str, name: str) -> ActionResult:
+        """Start a stopped bundle and wait until it is ready or has failed."""
+        ...
+
+    async def stop(self, workspace: str, name: str, *, reason: str | None = None) -> ActionResult:
+        """Stop a bundle and wait until its whole process tree is gone.
+
+        `reason` is required for a protected bundle.
+        """
+        ...
+
+    async def respawn(
+        self, workspace: str, name: str, *, reason: str | None = None
+    ) -> RespawnResult:
+        """Replace a bundle's process by a new generation and wait for the result.
+
+        Missing and protected bundles are results, not errors.
+        """
+        ...
+
+    async def impact(self, workspace: str, name: str) -> Impact:
+        """Say what an interrupting action on this bundle would cut right now."""
+        ...
+
+    async def credential_form(self, workspace: str, name: str) -> CredentialForm:
+        """Return the form of a bundle; sensitive values are never in it."""
+        ...
+
+    async def write_credentials(
+        self, workspace: str, name: str, write: CredentialWrite
+    ) -> CredentialOutcome:
+        """Set and clear fields in one atomic write, then respawn the bundle with them.
+
+        Raises:
+            BadFields: a field is unknown or a value does not fit; nothing was written.
+        """
+        ...
+
+    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
+        """Bring the previous revision back as a new one, then respawn the bundle with it.
+
+        Raises:
+            Refused: no previous revision is kept.
+        """
+        ...
+
+    async def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
+        """List the tools of a running MCP bundle.
+
+        Raises:
+            NotRunning: the bundle has no ready process.
+        """
+        ...
+
+    async def call_tool(self, workspace: str, name: str, request: CallRequest) -> RunView:
+        """Begin a tool call; returns its run as soon as the row exists.
+
+        Raises:
+            NotRunning, ToolNotFound, BadArguments, AlreadyActive, IdempotencyConflict: no run was
+            begun.
+        """
+        ...
+
+    async def runs(self, query: RunQuery) -> tuple[RunView, ...]:
+        """List runs, newest first."""
+        ...
+
+    async def run(self, workspace: str, run_id: str) -> RunDetail:
+        """Return a run with its input, result and stored events.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        ...
+
+    def run_events(self, workspace: str, run_id: str, *, after: int = 0) -> AsyncIterator[RunEvent]:
+        """Yield the events after sequence number `after`, live; ends when the run has settled."""
+        ...
+
+    async def stop_run(self, workspace: str, run_id: str) -> StopOutcome:
+        """Stop a run and wait until it has settled, 10 s at most.
+
+        A settled run is left as it is.
+        """
+        ...
+
+    async def log_page(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        generation: int | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 500,
+    ) -> LogPage:
+        """Read up to `limit` lines of one generation's log.
+
+        With `after`, the lines behind that byte offset; otherwise the last lines before `before`,
+        or before the end. `generation` None is the newest one with a log; -1 the one before it.
+
+        Raises:
+            LogNotFound: nothing is kept of that generation.
+        """
+        ...
+
+    def follow_log(self, workspace: str, name: str, *, tail: int = 200) -> AsyncIterator[LogPage]:
+        """Yield the last `tail` lines, then new ones as they are written, across generations."""
+        ...

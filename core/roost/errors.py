@@ -1,0 +1,318 @@
+"""Every error a client can meet, in one place.
+
+Each class has a stable `code`, which is also the API's error code, and builds a sentence that says
+what happened, to what, and what to do next. `details` holds typed facts for programs. The five
+kinds below `RoostError` decide the exit code of the command line and the status of the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+
+class RoostError(Exception):
+    """Base class; `code` is the stable name sent over the API."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details: dict[str, Any] = details
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return str(self.args[0])
+
+
+class BadInput(RoostError):
+    """What was asked for cannot be done as asked; nothing has changed."""
+
+    code = "invalid_request"
+
+
+class NotFound(RoostError):
+    """It does not exist, or the caller may not know that it does."""
+
+    code = "not_found"
+
+
+class Conflict(RoostError):
+    """It collides with what exists already."""
+
+    code = "conflict"
+
+
+class Refused(RoostError):
+    """It is understood and not allowed as things stand."""
+
+    code = "refused"
+
+
+class Unavailable(RoostError):
+    """It cannot be answered now; the same call may succeed later."""
+
+    code = "unavailable"
+
+
+class InvalidName(BadInput):
+    """A workspace or bundle name breaks the rule."""
+
+    code = "invalid_name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} is not a valid name; use 1 to 63 of a-z, 0-9 and -, starting with a letter "
+            "or digit",
+            name=name,
+        )
+
+
+class BadArchive(BadInput):
+    """An MCPB archive is broken or unsafe."""
+
+    code = "bad_archive"
+
+
+class BadManifest(BadInput):
+    """A bundle's manifest cannot be used."""
+
+    code = "bad_manifest"
+
+
+class BadConfigFile(BadInput):
+    """A client configuration or settings file cannot be read."""
+
+    code = "bad_config_file"
+
+
+class CommandNotFound(BadInput):
+    """The program of a bundle does not exist or cannot be executed."""
+
+    code = "command_not_found"
+
+    def __init__(self, command: str) -> None:
+        super().__init__(
+            f"there is no program {command!r} that can be executed; install it or give its full "
+            "path",
+            command=command,
+        )
+
+
+class BadFields(BadInput):
+    """A credential write names unknown fields or holds values that do not fit."""
+
+    code = "bad_fields"
+
+    def __init__(self, bundle: str, problems: dict[str, str]) -> None:
+        listed = "; ".join(f"{name}: {problem}" for name, problem in sorted(problems.items()))
+        super().__init__(
+            f"nothing was written for {bundle!r}: {listed}. Correct these and save again",
+            fields=problems,
+        )
+
+
+class SensitiveInArguments(BadInput):
+    """A sensitive field would end up in the argument vector, where everyone can read it."""
+
+    code = "sensitive_in_arguments"
+
+    def __init__(self, bundle: str, fields: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{bundle!r} would show {', '.join(fields)} in its command line; change the bundle to "
+            "take it from the environment",
+            fields=list(fields),
+        )
+
+
+class BadArguments(BadInput):
+    """Arguments of a tool call break the tool's schema."""
+
+    code = "bad_arguments"
+
+    def __init__(self, tool: str, problem: str) -> None:
+        super().__init__(f"{tool!r} was not called: {problem}. Correct the arguments", tool=tool)
+
+
+class WorkspaceNotFound(NotFound):
+    """No workspace has this id."""
+
+    code = "workspace_not_found"
+
+    def __init__(self, workspace: str) -> None:
+        super().__init__(
+            f"there is no workspace {workspace!r}; `roost status` lists those that exist",
+            workspace=workspace,
+        )
+
+
+class BundleNotFound(NotFound):
+    """No bundle has this name in this workspace."""
+
+    code = "bundle_not_found"
+
+    def __init__(self, workspace: str, name: str) -> None:
+        super().__init__(
+            f"there is no bundle {name!r} in workspace {workspace!r}; `roost ps` lists those that "
+            "exist, `roost add` installs one",
+            workspace=workspace,
+            bundle=name,
+        )
+
+
+class RunNotFound(NotFound):
+    """No run has this id in this workspace."""
+
+    code = "run_not_found"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run {run_id!r}; `roost runs` lists the runs", run=run_id)
+
+
+class ToolNotFound(NotFound):
+    """The bundle offers no tool of this name."""
+
+    code = "tool_not_found"
+
+    def __init__(self, bundle: str, tool: str, known: tuple[str, ...]) -> None:
+        offered = f"it offers {', '.join(known)}" if known else "it offers none"
+        super().__init__(f"{bundle!r} has no tool {tool!r}; {offered}", tool=tool)
+
+
+class LogNotFound(NotFound):
+    """Nothing is kept of this log."""
+
+    code = "log_not_found"
+
+
+class AlreadyExists(Conflict):
+    """A workspace or bundle of this name exists."""
+
+    code = "already_exists"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(
+            f"there is already a {what} {name!r}; choose another name or remove it first", name=name
+        )
+
+
+class AlreadyActive(Conflict):
+    """The scope has an active run."""
+
+    code = "already_active"
+
+    def __init__(self, scope: str, run_id: str) -> None:
+        super().__init__(
+            f"{scope!r} already has the active run {run_id}; wait for it or `roost run stop "
+            f"{run_id}`",
+            scope=scope,
+            run=run_id,
+        )
+
+
+class IdempotencyConflict(Conflict):
+    """An idempotency key was used again with other input."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, key: str, run_id: str) -> None:
+        super().__init__(
+            f"the key {key!r} belongs to run {run_id} with other input; use a new key",
+            key=key,
+            run=run_id,
+        )
+
+
+class DaemonAlreadyRunning(Conflict):
+    """Another daemon owns the data directory."""
+
+    code = "daemon_already_running"
+
+    def __init__(self, data_dir: str, pid: int | None) -> None:
+        holder = f"by the daemon with pid {pid}" if pid else "by another daemon"
+        super().__init__(
+            f"{data_dir} is owned {holder}; use that one, or stop it with `roost down`", pid=pid
+        )
+
+
+class BundleProtected(Refused):
+    """A protected bundle refuses an interrupting action without a reason."""
+
+    code = "protected"
+
+    def __init__(self, bundle: str, action: str) -> None:
+        super().__init__(
+            f"{bundle!r} is protected, so {action} needs a reason; give one with --force REASON",
+            bundle=bundle,
+        )
+
+
+class NotRunning(Refused):
+    """The bundle has no running process to do this."""
+
+    code = "not_running"
+
+    def __init__(self, bundle: str, state: str) -> None:
+        if state == "needs_credentials":
+            told = "waits for credentials, so it takes no calls; set them with"
+            verb = "credentials"
+        elif state == "not an MCP server":
+            told = "is not an MCP server, so it has no tools; see what it is with"
+            verb = "show"
+        else:
+            told = f"is {state.replace('_', ' ')}, so it takes no calls; start it with"
+            verb = "start"
+        super().__init__(f"{bundle!r} {told} `roost {verb} {bundle}`", bundle=bundle, state=state)
+
+
+class ShuttingDown(Unavailable):
+    """The daemon takes no new work."""
+
+    code = "shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("the daemon is shutting down and takes no new work; run `roost` again")
+
+
+class StoreUnavailable(Unavailable):
+    """The store did not take a write or answer a read."""
+
+    code = "store_unavailable"
+
+
+class VaultUnavailable(Unavailable):
+    """Credentials cannot be read or written."""
+
+    code = "vault_unavailable"
+
+
+class DaemonUnreachable(Unavailable):
+    """Nobody answers on the daemon's socket."""
+
+    code = "daemon_unreachable"
+
+
+class DaemonStartFailed(Unavailable):
+    """The daemon was started and did not come up."""
+
+    code = "daemon_start_failed"
+
+
+def _subclasses(base: type[RoostError]) -> Iterator[type[RoostError]]:
+    for child in base.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def error_classes() -> dict[str, type[RoostError]]:
+    """Return every error class by its code."""
+    return {RoostError.code: RoostError} | {cls.code: cls for cls in _subclasses(RoostError)}
+
+
+def error_from_wire(code: str, message: str, details: dict[str, Any]) -> RoostError:
+    """Rebuild the error a daemon answered with; an unknown code becomes a plain `RoostError`."""
+    cls = error_classes().get(code, RoostError)
+    error = cls.__new__(cls)
+    RoostError.__init__(error, message, **details)
+    return error

@@ -1,0 +1,216 @@
+"""Frozen values that cross a boundary: what the engine, the API and every client share.
+
+All times are epoch milliseconds; durations carry their unit in the name. What only the engine needs
+is loaded on first use: making a dataclass takes most of a millisecond, and the screen counts them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from roost.models.credential import (
+    CredentialField,
+    CredentialForm,
+    CredentialOutcome,
+    CredentialWrite,
+)
+from roost.models.daemon import (
+    DaemonView,
+    WorkspaceView,
+)
+from roost.models.definition import (
+    BundleKind,
+    BundleSettings,
+    ConfigField,
+    Definition,
+    FieldType,
+    FieldValue,
+    InstallRequest,
+    RestartPolicy,
+    Runtime,
+    Source,
+    SourceKind,
+)
+from roost.models.event import (
+    CHANGE_BODIES,
+    EVENT_NAMES,
+    BundleChanged,
+    BundleMeasure,
+    BundleRemoved,
+    Change,
+    ChangeBody,
+    Closing,
+    DaemonChanged,
+    EngineEvent,
+    EngineState,
+    FiguresChanged,
+    RunChanged,
+    Snapshot,
+    Transitioned,
+    WorkspaceChanged,
+    WorkspaceRemoved,
+)
+from roost.models.log import (
+    LogLine,
+    LogPage,
+    LogStream,
+)
+from roost.models.names import (
+    NAME_PATTERN,
+    is_valid_name,
+    slug,
+)
+from roost.models.run import (
+    CallRequest,
+    RunDetail,
+    RunError,
+    RunEvent,
+    RunEventKind,
+    RunKind,
+    RunProgress,
+    RunQuery,
+    RunStatus,
+    RunTrigger,
+    RunView,
+    StopOutcome,
+    ToolView,
+)
+from roost.models.slot import (
+    ActionResult,
+    BundleDetail,
+    BundleView,
+    CallFigures,
+    CrashRecord,
+    Figures,
+    GenerationView,
+    Impact,
+    Reason,
+    RespawnResult,
+    SlotState,
+    StartMode,
+    StartStep,
+    Transition,
+)
+
+if TYPE_CHECKING:
+    from roost.models.launch import (
+        Launch,
+        LaunchContext,
+        PreparePlan,
+        PrepareStep,
+        ResolvedCredentials,
+    )
+    from roost.models.record import (
+        AuditEntry,
+        BundleRow,
+        CredentialRow,
+        CredentialSet,
+        LiveGeneration,
+        NewRun,
+    )
+
+_ENGINE_ONLY = {
+    "Launch": "roost.models.launch",
+    "LaunchContext": "roost.models.launch",
+    "PreparePlan": "roost.models.launch",
+    "PrepareStep": "roost.models.launch",
+    "ResolvedCredentials": "roost.models.launch",
+    "AuditEntry": "roost.models.record",
+    "BundleRow": "roost.models.record",
+    "CredentialRow": "roost.models.record",
+    "CredentialSet": "roost.models.record",
+    "LiveGeneration": "roost.models.record",
+    "NewRun": "roost.models.record",
+}
+
+__all__ = [
+    "CHANGE_BODIES",
+    "EVENT_NAMES",
+    "NAME_PATTERN",
+    "ActionResult",
+    "AuditEntry",
+    "BundleChanged",
+    "BundleDetail",
+    "BundleKind",
+    "BundleMeasure",
+    "BundleRemoved",
+    "BundleRow",
+    "BundleSettings",
+    "BundleView",
+    "CallFigures",
+    "CallRequest",
+    "Change",
+    "ChangeBody",
+    "Closing",
+    "ConfigField",
+    "CrashRecord",
+    "CredentialField",
+    "CredentialForm",
+    "CredentialOutcome",
+    "CredentialRow",
+    "CredentialSet",
+    "CredentialWrite",
+    "DaemonChanged",
+    "DaemonView",
+    "Definition",
+    "EngineEvent",
+    "EngineState",
+    "FieldType",
+    "FieldValue",
+    "Figures",
+    "FiguresChanged",
+    "GenerationView",
+    "Impact",
+    "InstallRequest",
+    "Launch",
+    "LaunchContext",
+    "LiveGeneration",
+    "LogLine",
+    "LogPage",
+    "LogStream",
+    "NewRun",
+    "PreparePlan",
+    "PrepareStep",
+    "Reason",
+    "ResolvedCredentials",
+    "RespawnResult",
+    "RestartPolicy",
+    "RunChanged",
+    "RunDetail",
+    "RunError",
+    "RunEvent",
+    "RunEventKind",
+    "RunKind",
+    "RunProgress",
+    "RunQuery",
+    "RunStatus",
+    "RunTrigger",
+    "RunView",
+    "Runtime",
+    "SlotState",
+    "Snapshot",
+    "Source",
+    "SourceKind",
+    "StartMode",
+    "StartStep",
+    "StopOutcome",
+    "ToolView",
+    "Transition",
+    "Transitioned",
+    "WorkspaceChanged",
+    "WorkspaceRemoved",
+    "WorkspaceView",
+    "is_valid_name",
+    "slug",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _ENGINE_ONLY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,158 @@
+"""What a bundle is: where it came from, how it is started and what it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class BundleKind(StrEnum):
+    """How a bundle is talked to, which decides its readiness and liveness."""
+
+    MCP_STDIO = "mcp"
+    MCP_HTTP = "mcp-http"
+    WEB = "web"
+    COMMAND = "command"
+
+
+class Runtime(StrEnum):
+    """What executes a bundle."""
+
+    PYTHON = "py"
+    NODE = "node"
+    UV = "uv"
+    BINARY = "bin"
+
+
+class SourceKind(StrEnum):
+    """Where a definition was read from."""
+
+    MCPB = "mcpb"
+    MCP_SERVERS = "mcp-servers"
+    COMMAND = "command"
+    PYPI = "pypi"
+
+
+class FieldType(StrEnum):
+    """Types of a configuration field, as MCPB names them."""
+
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+FieldValue = str | float | bool | list[str]
+"""A configured value; a field marked `multiple` holds a list."""
+
+
+class RestartPolicy(StrEnum):
+    """When an ended process is started again."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on_failure"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigField:
+    """One field of a bundle's configuration form (MCPB's `user_config`)."""
+
+    key: str
+    type: FieldType
+    title: str
+    description: str = ""
+    required: bool = False
+    default: FieldValue | None = None
+    sensitive: bool = False
+    multiple: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings:
+    """What an operator may set per bundle; durations are in seconds."""
+
+    restart: RestartPolicy = RestartPolicy.ALWAYS
+    start_budget_s: float = 30.0
+    """Time from spawn to readiness."""
+    settle_s: float = 1.0
+    """How long a plain command must live to count as ready."""
+    stop_grace_s: float = 5.0
+    """Time between TERM and KILL."""
+    drain_s: float = 10.0
+    """How long calls in flight may go on when their process is replaced."""
+    call_idle_s: float = 60.0
+    """A tool call without progress for this long ends as timed out."""
+    call_cap_s: float = 3600.0
+    """A tool call never lasts longer, whatever progress it reports."""
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a definition came from."""
+
+    kind: SourceKind
+    origin: str
+    """Path, requirement or command line it was read from; never a secret."""
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A bundle as installed: everything a start needs except the credentials.
+
+    `command`, `args` and `env` are templates: `${__dirname}`, `${HOME}`, `${pathSeparator}`,
+    `${/}`, `${user_config.KEY}` and, for prepared bundles, `${prepared}` are substituted at each
+    start.
+    """
+
+    kind: BundleKind
+    runtime: Runtime
+    title: str
+    version: str
+    command: str
+    source: Source
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    fields: tuple[ConfigField, ...] = ()
+    root: str | None = None
+    """Read-only directory of the unpacked version, when there is one."""
+    requirements: tuple[str, ...] = ()
+    """PyPI requirements installed into a private environment by the prepare step."""
+    python: str | None = None
+    """Interpreter minor of the prepared environment, such as ``3.12``; None means Roost's own."""
+    ready_path: str = "/"
+    """Path that answers 2xx once a web bundle is ready."""
+    port: int | None = None
+    """Fixed port of a web bundle; None means a free one for every generation."""
+    after: tuple[str, ...] = ()
+    settings: BundleSettings = field(default_factory=BundleSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRequest:
+    """What a client asks to install; which fields count depends on `source`."""
+
+    source: SourceKind
+    name: str | None = None
+    """Name of the bundle; None derives one from what is installed."""
+    path: str | None = None
+    """MCPB archive or folder, or a file with `mcpServers`: an absolute path."""
+    entry: str | None = None
+    """Key inside `mcpServers`."""
+    command: tuple[str, ...] = ()
+    """Argument vector of a command, or the arguments of a PyPI server."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Environment of a command. Each value is kept as a credential field."""
+    kind: BundleKind = BundleKind.COMMAND
+    requirement: str | None = None
+    """Pinned PyPI requirement, such as ``mcp-server-time==2026.10.19``."""
+    script: str | None = None
+    """Console script of the requirement; None means the distribution's name."""
+    settings: BundleSettings = field(default_factory=BundleSettings)
+    start: bool = True

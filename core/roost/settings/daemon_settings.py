@@ -1,0 +1,86 @@
+"""What may be set for a daemon: flags win over `ROOST_*` variables, those over the TOML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from roost.errors import BadConfigFile
+from roost.settings.locations import default_data_dir
+
+SETTINGS_FILE = "settings.toml"
+"""Name of the TOML file inside the data directory."""
+
+
+class DaemonSettings(BaseSettings):
+    """Settings of one daemon; read once, in the composition root."""
+
+    model_config = SettingsConfigDict(env_prefix="ROOST_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default_factory=lambda: Path(default_data_dir()))
+    """Where everything is kept."""
+    vault_key: SecretStr | None = None
+    """Base64 of the 32-byte key of the credentials; without it a key file is made."""
+    starts_at_once: int = Field(default=4, ge=1, le=256)
+    """How many bundles start at the same time."""
+    log_file_bytes: int = Field(default=5 * 1024 * 1024, ge=64 * 1024)
+    """Size at which a bundle's log file is rotated."""
+    log_files_kept: int = Field(default=4, ge=1, le=1000)
+    """Rotated files kept per generation."""
+    shutdown_deadline_s: float = Field(default=30.0, gt=0)
+    """Seconds after which a shutdown is forced."""
+    figures_interval_s: float = Field(default=2.0, ge=0.1)
+    """Seconds between two measurements of the process trees."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: flags, environment, file."""
+        given = init_settings().get("data_dir") or default_data_dir()
+        file = TomlConfigSettingsSource(settings_cls, Path(str(given)) / SETTINGS_FILE)
+        return init_settings, env_settings, file
+
+
+def read_settings(flags: Mapping[str, Any]) -> DaemonSettings:
+    """Read the settings once.
+
+    Args:
+        flags: values from the command line; None means not given.
+
+    Raises:
+        BadConfigFile: a value does not fit, or the file is not TOML.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return DaemonSettings(**given)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadConfigFile(f"the settings do not fit: {problems}. Correct them") from None
+    except OSError as error:
+        raise BadConfigFile(
+            f"{error.filename or SETTINGS_FILE} cannot be read ({error.strerror}); correct its "
+            "path or its permissions"
+        ) from error
+    except ValueError as error:
+        raise BadConfigFile(f"{SETTINGS_FILE} is not valid TOML: {error}. Correct it") from error
+
+
+def daemon_environment() -> dict[str, str]:
+    """Return the environment the daemon was started with, for the composition root alone."""
+    return dict(os.environ)

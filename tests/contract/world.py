@@ -1,0 +1,188 @@
+"""What the contract suite needs from an implementation, and the implementations it runs over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from tests.support.fake_engine import FakeEngine
+from tests.support.real_daemon import MINI, PYTHON
+from tests.support.socket_dir import socket_dir
+
+from roost.api import ApiServer, bind_socket, create_app
+from roost.client.http_engine import HttpEngine
+from roost.clock import SystemClock
+from roost.contract import EngineAPI
+from roost.engine import Engine
+from roost.events.bus import QUEUE_LIMIT as REAL_QUEUE_LIMIT
+from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind, WorkspaceView
+from roost.models.event import WorkspaceChanged
+from roost.settings.daemon_settings import DaemonSettings
+
+QUEUE_LIMIT = 50
+"""Changes a reader may be behind in these tests."""
+
+
+class ContractWorld(Protocol):
+    """A daemon with one workspace ``w`` and nothing in it, and what a test can do to it."""
+
+    @property
+    def engine(self) -> EngineAPI:
+        """The implementation under test."""
+        ...
+
+    def request(
+        self, name: str, *, env: dict[str, str] | None = None, protected: bool = False
+    ) -> InstallRequest:
+        """Return a request for an MCP bundle.
+
+        It offers the tools ``echo``, which answers at once, and ``wait``, which goes on until it
+        is stopped. Each of `env` becomes a sensitive field.
+        """
+        ...
+
+    async def write_log(self, name: str, text: str) -> None:
+        """Let the running bundle `name` write one line to its output."""
+        ...
+
+    def flood(self) -> None:
+        """Publish more changes than a reader may be behind, in one synchronous step."""
+        ...
+
+    async def close(self) -> None:
+        """Let the daemon send its closing notice."""
+        ...
+
+    async def vanish(self) -> None:
+        """Let the daemon go away without a closing notice."""
+        ...
+
+
+class FakeWorld:
+    """The fake engine, called directly."""
+
+    def __init__(self) -> None:
+        self.fake = FakeEngine(workspaces=("w",), queue_limit=QUEUE_LIMIT)
+
+    @property
+    def engine(self) -> EngineAPI:
+        return self.fake
+
+    def request(
+        self, name: str, *, env: dict[str, str] | None = None, protected: bool = False
+    ) -> InstallRequest:
+        return InstallRequest(
+            SourceKind.COMMAND,
+            name=name,
+            command=("python3", "-m", name),
+            env=env or {},
+            kind=BundleKind.MCP_STDIO,
+            settings=BundleSettings(protected=protected),
+        )
+
+    async def write_log(self, name: str, text: str) -> None:
+        self.fake.append_log("w", name, text)
+
+    def flood(self) -> None:
+        for number in range(QUEUE_LIMIT + 1):
+            self.fake.push(WorkspaceChanged(WorkspaceView("w", f"w{number}", 0)))
+
+    async def close(self) -> None:
+        self.fake.close()
+
+    async def vanish(self) -> None:
+        self.fake.disconnect()
+
+
+class HttpWorld(FakeWorld):
+    """The HTTP client, a real socket and the API in front of the fake engine."""
+
+    def __init__(self, client: HttpEngine, fake: FakeEngine, server: ApiServer) -> None:
+        self._client = client
+        self.fake = fake
+        self._server = server
+
+    @property
+    def engine(self) -> EngineAPI:
+        return self._client
+
+    async def vanish(self) -> None:
+        await self._server.stop()
+
+
+class RealWorld:
+    """The HTTP client, a real socket, the API, and the real engine with real children."""
+
+    def __init__(self, client: HttpEngine, engine: Engine, server: ApiServer) -> None:
+        self._client = client
+        self._engine = engine
+        self._server = server
+
+    @property
+    def engine(self) -> EngineAPI:
+        return self._client
+
+    def request(
+        self, name: str, *, env: dict[str, str] | None = None, protected: bool = False
+    ) -> InstallRequest:
+        return InstallRequest(
+            SourceKind.COMMAND,
+            name=name,
+            command=(PYTHON, "-S", str(MINI)),
+            env=env or {},
+            kind=BundleKind.MCP_STDIO,
+            settings=BundleSettings(protected=protected, stop_grace_s=1.0),
+        )
+
+    async def write_log(self, name: str, text: str) -> None:
+        await self._engine.supervisor.call("w", name, "say", {"text": text}, lambda _: None)
+
+    def flood(self) -> None:
+        for number in range(REAL_QUEUE_LIMIT + 1):
+            self._engine.bus.publish(WorkspaceChanged(WorkspaceView("w", f"w{number}", 0)))
+
+    async def close(self) -> None:
+        self._engine.announce_stop()
+
+    async def vanish(self) -> None:
+        await self._server.stop()
+
+
+@asynccontextmanager
+async def real_world() -> AsyncIterator[ContractWorld]:
+    with socket_dir() as directory:
+        settings = DaemonSettings(data_dir=Path(directory))
+        path = f"{directory}/roost.sock"
+        async with Engine(settings, os.environ, SystemClock()) as engine:
+            await engine.add_workspace("w", "w")
+            app = create_app(engine, clock=engine.clock)
+            async with ApiServer(app, bind_socket(path)) as server, HttpEngine(path) as client:
+                yield RealWorld(client, engine, server)
+                engine.announce_stop()
+
+
+@asynccontextmanager
+async def fake_world() -> AsyncIterator[ContractWorld]:
+    yield FakeWorld()
+
+
+@asynccontextmanager
+async def http_world() -> AsyncIterator[ContractWorld]:
+    fake = FakeEngine(workspaces=("w",), queue_limit=QUEUE_LIMIT)
+    with socket_dir() as directory:
+        path = f"{directory}/roost.sock"
+        app = create_app(fake, clock=fake.clock)
+        async with ApiServer(app, bind_socket(path)) as server, HttpEngine(path) as client:
+            yield HttpWorld(client, fake, server)
+            fake.close()
+
+
+IMPLEMENTATIONS: dict[str, Callable[[], AbstractAsyncContextManager[ContractWorld]]] = {
+    "fake": fake_world,
+    "http": http_world,
+    "real": real_world,
+}
+"""Everything that claims to be an `EngineAPI`, by the name its tests carry."""

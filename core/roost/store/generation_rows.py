@@ -1,0 +1,72 @@
+"""Generations of bundles."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from sqlalchemy import func, select
+
+from roost.models import GenerationView, LiveGeneration
+from roost.store.database import Database
+from roost.store.tables import generations
+
+_VIEW_FIELDS = tuple(field.name for field in fields(GenerationView))
+
+
+class SqlGenerationRows:
+    """Meets `roost.store.base.GenerationRows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def last_number(self, workspace: str, bundle: str) -> int:
+        """Return the highest generation number ever used, 0 when there is none."""
+        query = select(func.max(generations.c.number)).where(
+            generations.c.workspace == workspace, generations.c.bundle == bundle
+        )
+        async with self._database.read() as connection:
+            return int(await connection.scalar(query) or 0)
+
+    async def add(self, workspace: str, bundle: str, view: GenerationView, handle: str) -> None:
+        """Insert a generation with the handle that finds its processes again."""
+        values = {name: getattr(view, name) for name in _VIEW_FIELDS}
+        async with self._database.write() as connection:
+            await connection.execute(
+                generations.insert().values(
+                    **values, workspace=workspace, bundle=bundle, handle=handle
+                )
+            )
+
+    async def set_ready(self, generation_id: str, ready_at: int, ready_ms: int) -> None:
+        """Keep when a generation became ready."""
+        await self._set(generation_id, ready_at=ready_at, ready_ms=ready_ms)
+
+    async def set_ended(self, generation_id: str, ended_at: int, exit: str) -> None:
+        """Keep when and how a generation ended."""
+        await self._set(generation_id, ended_at=ended_at, exit=exit)
+
+    async def live(self) -> tuple[LiveGeneration, ...]:
+        """Return the generations without an end."""
+        table = generations.c
+        query = select(table.id, table.workspace, table.bundle, table.handle).where(
+            table.ended_at.is_(None)
+        )
+        async with self._database.read() as connection:
+            return tuple(LiveGeneration(*row) for row in await connection.execute(query))
+
+    async def history(self, workspace: str, bundle: str, limit: int) -> tuple[GenerationView, ...]:
+        """Return the newest generations, newest first."""
+        query = (
+            select(*(generations.c[name] for name in _VIEW_FIELDS))
+            .where(generations.c.workspace == workspace, generations.c.bundle == bundle)
+            .order_by(generations.c.number.desc())
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return tuple(GenerationView(**row._mapping) for row in await connection.execute(query))
+
+    async def _set(self, generation_id: str, **values: object) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                generations.update().where(generations.c.id == generation_id).values(**values)
+            )

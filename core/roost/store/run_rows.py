@@ -1,0 +1,298 @@
+"""Runs, their payloads and their events.
+
+Every change of a run is one conditional UPDATE, and the event it causes is inserted in the same
+transaction with the number that the UPDATE counted up: no gap, no repeat, nothing after the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roost.errors import RunNotFound
+from roost.models import (
+    NewRun,
+    RunError,
+    RunEvent,
+    RunEventKind,
+    RunProgress,
+    RunQuery,
+    RunStatus,
+    RunView,
+)
+from roost.models.codec import from_json, to_json
+from roost.store.database import Database
+from roost.store.run_columns import VIEW_COLUMNS, event_of, is_active, view_of
+from roost.store.run_insert import insert_run
+from roost.store.tables import run_events, run_payloads, runs
+
+
+class SqlRunRows:
+    """Meets `roost.store.base.RunRows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, new: NewRun) -> None:
+        """Insert a run.
+
+        Raises:
+            AlreadyActive: its scope has an active run; nothing was inserted.
+            IdempotencyConflict: its key is taken in this workspace; nothing was inserted.
+        """
+        await insert_run(self._database, new)
+
+    async def find_by_key(self, workspace: str, key: str) -> tuple[RunView, str] | None:
+        """Return the run with this idempotency key and the hash of its input."""
+        query = select(*VIEW_COLUMNS, runs.c.input_hash).where(
+            runs.c.workspace == workspace, runs.c.idempotency_key == key
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else (view_of(row), row.input_hash)
+
+    async def get(self, workspace: str, run_id: str) -> RunView | None:
+        """Return a run of this workspace."""
+        async with self._database.read() as connection:
+            return await _one(connection, _views().where(_is(run_id, workspace)))
+
+    async def payload(self, workspace: str, run_id: str) -> tuple[Any, Any, bool]:
+        """Return input, result and whether the result was truncated.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        query = (
+            select(run_payloads.c.input, run_payloads.c.result, run_payloads.c.is_truncated)
+            .join(runs, runs.c.id == run_payloads.c.run_id)
+            .where(_is(run_id, workspace))
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise RunNotFound(run_id)
+        result = None if row.result is None else from_json(row.result, Any)
+        return from_json(row.input, Any), result, row.is_truncated
+
+    async def list(self, query: RunQuery) -> tuple[RunView, ...]:
+        """Return runs, newest first."""
+        age = tuple_(runs.c.created_at, runs.c.id)
+        statement = _views().order_by(runs.c.created_at.desc(), runs.c.id.desc())
+        for column, wanted in (
+            (runs.c.workspace, query.workspace),
+            (runs.c.bundle, query.bundle),
+            (runs.c.scope, query.scope),
+        ):
+            if wanted is not None:
+                statement = statement.where(column == wanted)
+        if query.statuses:
+            statement = statement.where(runs.c.status.in_(query.statuses))
+        if query.before is not None:
+            statement = statement.where(age < _age_of(query.before, query.workspace))
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement.limit(query.limit))
+            return tuple(view_of(row) for row in rows)
+
+    async def mark_started(
+        self, run_id: str, *, at: int, generation: int | None, owner: str, epoch: int
+    ) -> RunView | None:
+        """Move a pending run to running under its lease, or None when it is not that any more.
+
+        A `STATUS` event tells it to the run's viewers.
+        """
+        pending = and_(_is(run_id), _leased(owner, epoch), runs.c.status == RunStatus.PENDING)
+        async with self._database.write() as connection:
+            view = await _change(
+                connection,
+                pending,
+                status=RunStatus.RUNNING,
+                started_at=at,
+                generation=generation,
+                last_seq=runs.c.last_seq + 1,
+            )
+            if view is not None:
+                message = str(RunStatus.RUNNING)
+                await _add_event(connection, view, at, RunEventKind.STATUS, message, None)
+            return view
+
+    async def append_event(
+        self,
+        run_id: str,
+        *,
+        at: int,
+        kind: RunEventKind,
+        message: str,
+        progress: RunProgress | None,
+        owner: str,
+        epoch: int,
+    ) -> tuple[RunEvent, RunView] | None:
+        """Store the next event of an active run, with the next sequence number.
+
+        A `STEP` event also raises the step count and keeps `progress` as the run's last.
+
+        Returns:
+            None when the run is not active under this lease; nothing was stored then.
+        """
+        values: dict[str, Any] = {"last_seq": runs.c.last_seq + 1}
+        if kind is not RunEventKind.STATUS:
+            values["last_progress_at"] = at
+        if kind is RunEventKind.STEP:
+            values["step_count"] = runs.c.step_count + 1
+        if kind is RunEventKind.STEP and progress is not None:
+            values |= {
+                "progress_current": progress.current,
+                "progress_total": progress.total,
+                "progress_message": progress.message,
+            }
+        ours = and_(_is(run_id), _leased(owner, epoch), is_active())
+        async with self._database.write() as connection:
+            view = await _change(connection, ours, **values)
+            if view is None:
+                return None
+            return await _add_event(connection, view, at, kind, message, progress), view
+
+    async def events(self, run_id: str, *, after: int, limit: int) -> tuple[RunEvent, ...]:
+        """Return the events after a sequence number, in order."""
+        query = (
+            select(run_events)
+            .where(run_events.c.run_id == run_id, run_events.c.seq > after)
+            .order_by(run_events.c.seq)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return tuple(event_of(row) for row in await connection.execute(query))
+
+    async def request_stop(
+        self, workspace: str, run_id: str, *, at: int, by: str
+    ) -> RunView | None:
+        """Stamp an active run once, or None when it has settled; the first stamp stays."""
+        active = and_(_is(run_id, workspace), is_active())
+        async with self._database.write() as connection:
+            stamped = await _change(
+                connection,
+                and_(active, runs.c.stop_requested_at.is_(None)),
+                stop_requested_at=at,
+                stop_requested_by=by,
+            )
+            return stamped or await _one(connection, _views().where(active))
+
+    async def finalize(
+        self,
+        run_id: str,
+        *,
+        at: int,
+        status: RunStatus,
+        error: RunError | None,
+        result: Any,
+        is_truncated: bool,
+        owner: str | None = None,
+        epoch: int = 0,
+    ) -> RunView | None:
+        """Write the terminal status and a closing `STATUS` event if the run is still active.
+
+        Args:
+            owner: with `epoch`, the lease under which the run must be; None takes any.
+
+        Returns:
+            The settled run, or None when it was settled before; nothing was written then.
+        """
+        condition = and_(_is(run_id), is_active())
+        if owner is not None:
+            condition = and_(condition, _leased(owner, epoch))
+        async with self._database.write() as connection:
+            view = await _change(
+                connection,
+                condition,
+                status=status,
+                finished_at=at,
+                error_code=error.code if error else None,
+                error_sentence=error.sentence if error else None,
+                last_seq=runs.c.last_seq + 1,
+            )
+            if view is None:
+                return None
+            message = f"{status}: {error.sentence}" if error else str(status)
+            await _add_event(connection, view, at, RunEventKind.STATUS, message, None)
+            await connection.execute(
+                run_payloads.update()
+                .where(run_payloads.c.run_id == run_id)
+                .values(
+                    result=None if result is None else to_json(result).decode(),
+                    is_truncated=is_truncated,
+                )
+            )
+            return view
+
+    async def active_of_other_owners(self, owner: str) -> tuple[RunView, ...]:
+        """Return active runs whose lease belongs to another daemon start, oldest first."""
+        query = (
+            _views()
+            .where(is_active(), runs.c.lease_owner != owner)
+            .order_by(runs.c.created_at, runs.c.id)
+        )
+        async with self._database.read() as connection:
+            return tuple(view_of(row) for row in await connection.execute(query))
+
+
+def _views() -> Select[Any]:
+    return select(*VIEW_COLUMNS)
+
+
+def _is(run_id: str, workspace: str | None = None) -> ColumnElement[bool]:
+    condition = runs.c.id == run_id
+    return condition if workspace is None else and_(condition, runs.c.workspace == workspace)
+
+
+def _leased(owner: str, epoch: int) -> ColumnElement[bool]:
+    return and_(runs.c.lease_owner == owner, runs.c.lease_epoch == epoch)
+
+
+def _age_of(run_id: str, workspace: str | None) -> Any:
+    # An unknown run has no age, and nothing is older than that.
+    return select(runs.c.created_at, runs.c.id).where(_is(run_id, workspace)).scalar_subquery()
+
+
+async def _one(connection: AsyncConnection, query: Select[Any]) -> RunView | None:
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else view_of(row)
+
+
+async def _change(
+    connection: AsyncConnection, condition: ColumnElement[bool], **values: Any
+) -> RunView | None:
+    statement = runs.update().where(condition).values(**values).returning(*VIEW_COLUMNS)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else view_of(row)
+
+
+async def _add_event(
+    connection: AsyncConnection,
+    view: RunView,
+    at: int,
+    kind: RunEventKind,
+    message: str,
+    progress: RunProgress | None,
+) -> RunEvent:
+    event = RunEvent(
+        run_id=view.id,
+        seq=view.last_seq,
+        at=at,
+        kind=kind,
+        message=message,
+        current=progress.current if progress else None,
+        total=progress.total if progress else None,
+    )
+    await connection.execute(
+        run_events.insert().values(
+            run_id=event.run_id,
+            seq=event.seq,
+            at=event.at,
+            kind=event.kind,
+            message=event.message,
+            current=event.current,
+            total=event.total,
+        )
+    )
+    return event

@@ -1,0 +1,154 @@
+"""The driver interface: how processes are started, watched and stopped.
+
+Everything above a driver knows byte streams, an exit and an opaque handle. A pid is a display
+field.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What every child's environment tells about its owner."""
+
+    data_id: str
+    """Identity of the data directory: stable over daemon starts."""
+    generation_id: str
+    workspace: str
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnSpec:
+    """One process to start. `env` is complete: only the mark is added to it."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    cwd: str
+    mark: Mark
+    wants_stdin: bool = False
+    """True for protocols on stdin; otherwise stdin is the null device."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExit:
+    """How a process ended: exactly one of `code` and `signal` is set."""
+
+    code: int | None
+    signal: int | None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it ended with exit code 0."""
+        return self.code == 0
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            try:
+                return signal.Signals(self.signal).name
+            except ValueError:
+                return f"signal {self.signal}"
+        return f"exit {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopReport:
+    """What a stop found: the tree is gone when `survivors` is empty."""
+
+    exit: ProcessExit | None
+    survivors: tuple[int, ...] = ()
+    used_kill: bool = False
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFigures:
+    """Resource use of a whole process tree; `cpu_percent` is since the last call."""
+
+    cpu_percent: float
+    rss_bytes: int
+    processes: int
+
+
+class DriverProcess(Protocol):
+    """A live process tree that a driver owns."""
+
+    @property
+    def handle(self) -> str:
+        """Opaque text that lets the same driver find the tree again after a restart."""
+        ...
+
+    @property
+    def display_pid(self) -> int | None: ...
+
+    @property
+    def stdin(self) -> asyncio.StreamWriter | None: ...
+
+    @property
+    def stdout(self) -> asyncio.StreamReader: ...
+
+    @property
+    def stderr(self) -> asyncio.StreamReader: ...
+
+    @property
+    def exit(self) -> ProcessExit | None:
+        """How the leader ended, or None while it lives."""
+        ...
+
+    async def wait(self) -> ProcessExit:
+        """Wait for the leader's end; safe to call from several tasks and to cancel."""
+        ...
+
+    async def stop(self, grace_s: float, *, eof_first: bool) -> StopReport:
+        """End the whole tree and return when none of it is left.
+
+        Walks: close stdin and wait briefly (`eof_first`), TERM, KILL after `grace_s` seconds.
+        Safe to call again and after the leader's own end, whose descendants it then ends. Every
+        process needs it once, however it ended: only then are its pipes and its number freed.
+        """
+        ...
+
+    def figures(self) -> TreeFigures | None:
+        """Measure the tree, or None once it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep for leftovers did."""
+
+    ended: int
+    survivors: tuple[int, ...] = field(default=())
+
+
+class Driver(Protocol):
+    """Starts processes and finds leftovers."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def connect(self, process: DriverProcess) -> None:
+        """Attach the process's pipes to the running loop; called once right after `spawn`."""
+        ...
+
+    def spawn(self, spec: SpawnSpec) -> DriverProcess:
+        """Start a process in a session of its own; ownership begins before this returns.
+
+        Raises:
+            CommandNotFound: the program does not exist or cannot be executed.
+        """
+        ...
+
+    async def sweep(self, handles: tuple[str, ...]) -> SweepReport:
+        """End what an earlier daemon of this data directory left behind.
+
+        Args:
+            handles: handles that the store still holds as live.
+        """
+        ...

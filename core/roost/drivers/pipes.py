@@ -1,0 +1,95 @@
+"""The pipes of one child, as asyncio streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from typing import IO
+
+DRAIN_S = 0.5
+"""How long output that a dead process left in its pipes is awaited. Longer is no use: then a
+process that escaped holds the pipe, or nobody reads the stream."""
+
+STREAM_LIMIT = 1 << 20
+"""Bytes a stream buffers before the child is made to wait; readers take chunks, not lines."""
+
+
+class _EndProtocol(asyncio.StreamReaderProtocol):
+    """Feeds a stream and tells when its pipe is closed."""
+
+    def __init__(self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(reader, loop=loop)
+        self.closed = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.closed.set()
+
+
+class ChildPipes:
+    """Owns our ends of a child's pipes from its spawn until `close`."""
+
+    def __init__(self, child: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self._child = child
+        self._loop = loop
+        self._ends: list[tuple[asyncio.BaseTransport, _EndProtocol]] = []
+        self.stdin: asyncio.StreamWriter | None = None
+        self.stdout = asyncio.StreamReader(STREAM_LIMIT, loop)
+        self.stderr = asyncio.StreamReader(STREAM_LIMIT, loop)
+
+    async def connect(self) -> None:
+        """Attach the pipes to the loop."""
+        await self._connect_output(self._child.stdout, self.stdout)
+        await self._connect_output(self._child.stderr, self.stderr)
+        if self._child.stdin is None:
+            return
+        # A write pipe needs a protocol for flow control; nothing is ever read from this reader.
+        unused = asyncio.StreamReader(loop=self._loop)
+        protocol = _EndProtocol(unused, self._loop)
+        transport, _ = await self._loop.connect_write_pipe(lambda: protocol, self._child.stdin)
+        self._ends.append((transport, protocol))
+        self.stdin = asyncio.StreamWriter(transport, protocol, None, self._loop)
+
+    def close_stdin(self) -> bool:
+        """Send end of file once what is buffered is written; False when there is no stdin."""
+        if self.stdin is not None:
+            self.stdin.close()
+        elif self._child.stdin is not None:
+            self._child.stdin.close()
+        return self._child.stdin is not None
+
+    async def close(self) -> None:
+        """Take what is left of the output, `DRAIN_S` at most, then free every descriptor."""
+        self._abort_stdin()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._wait_closed()
+        for transport, _ in self._ends:
+            transport.close()
+        await self._wait_closed()
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
+            if pipe is not None:
+                pipe.close()
+        for reader in (self.stdout, self.stderr):
+            reader.feed_eof()
+
+    def _abort_stdin(self) -> None:
+        if self.stdin is None:
+            return
+        transport = self.stdin.transport
+        # A transport that is closing with nothing buffered has its end scheduled; aborting it then
+        # would end it twice, which asyncio does not expect.
+        if not transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
+
+    async def _wait_closed(self) -> None:
+        for _, protocol in self._ends:
+            await protocol.closed.wait()
+
+    async def _connect_output(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:
+        if pipe is None:
+            raise ValueError("the child has no pipe to read from")
+        protocol = _EndProtocol(reader, self._loop)
+        transport, _ = await self._loop.connect_read_pipe(lambda: protocol, pipe)
+        self._ends.append((transport, protocol))

@@ -1,0 +1,145 @@
+"""`render`: a definition, its values and the facts of one start become a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roost.bundles.environment import FORBIDDEN_PREFIX
+from roost.bundles.fields import is_empty
+from roost.bundles.programs import find_for_launch
+from roost.bundles.templates import (
+    CONFIG_PREFIX,
+    config_key,
+    config_keys,
+    refuse_sensitive_arguments,
+    substitute,
+)
+from roost.errors import BadManifest
+from roost.models import BundleKind, Definition, FieldValue, Launch, LaunchContext, Runtime
+from roost.vault import value_text
+
+
+def render(
+    definition: Definition, values: Mapping[str, FieldValue], context: LaunchContext
+) -> Launch:
+    """Fill in the templates of a definition.
+
+    Values are put in as they are and never expanded; only defaults may hold system placeholders.
+    An argument or variable that refers to a field without a value is left out, and a name that
+    stands for nothing stays as it is written.
+
+    Args:
+        definition: what to start.
+        values: configured values; defaults stand in for those that are absent.
+        context: facts of this start.
+
+    Raises:
+        BadManifest: several values stand inside a longer text, or a fact of the start is missing.
+        SensitiveInArguments: a sensitive field would stand in the command line.
+        CommandNotFound: the program does not exist or cannot be executed.
+    """
+    refuse_sensitive_arguments(definition.title, definition)
+    renderer = _Renderer(definition, values, context)
+    added = renderer.environment()
+    env = context.base_env | added
+    program = find_for_launch(renderer.text(definition.command), env)
+    argv = [program]
+    for template in definition.args:
+        argv += renderer.arguments(template)
+    cwd = definition.root or context.state_dir
+    return Launch(tuple(argv), env, cwd, tuple(sorted(added)))
+
+
+class _Renderer:
+    def __init__(
+        self, definition: Definition, values: Mapping[str, FieldValue], context: LaunchContext
+    ) -> None:
+        self._definition = definition
+        self._context = context
+        self._system = _system_values(definition, context)
+        self._values: dict[str, FieldValue | None] = {
+            field.key: self._value(field.default, values.get(field.key))
+            for field in definition.fields
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that the definition adds."""
+        definition, context = self._definition, self._context
+        env = {
+            name: self.text(template)
+            for name, template in definition.env.items()
+            if not name.startswith(FORBIDDEN_PREFIX) and not self._lacks_value(template)
+        }
+        if definition.kind is BundleKind.WEB and context.port is not None:
+            env["PORT"] = str(context.port)
+        if definition.runtime is Runtime.UV and definition.root is not None:
+            # `uv run` would make its environment inside the bundle's read-only directory.
+            env.setdefault("UV_PROJECT_ENVIRONMENT", f"{context.state_dir}/.venv")
+        return env
+
+    def arguments(self, template: str) -> list[str]:
+        """Return the arguments one template stands for: none, one, or one per value."""
+        if self._lacks_value(template):
+            return []
+        value = self._values.get(config_key(template) or "")
+        return list(value) if isinstance(value, list) else [self.text(template)]
+
+    def text(self, template: str) -> str:
+        """Fill in one template."""
+        return substitute(template, self._lookup)
+
+    def _lookup(self, name: str) -> str | None:
+        if not name.startswith(CONFIG_PREFIX):
+            return self._system_value(name)
+        key = name.removeprefix(CONFIG_PREFIX)
+        value = self._values.get(key)
+        if isinstance(value, list):
+            raise BadManifest(
+                f"{self._definition.title!r} puts the several values of {key!r} inside a longer "
+                "text; they can only be an argument of their own"
+            )
+        return None if value is None else value_text(value)
+
+    def _system_value(self, name: str) -> str | None:
+        if name == "prepared" and self._definition.requirements and not self._context.prepared_dir:
+            raise BadManifest(
+                f"{self._definition.title!r} has no private environment yet; respawn it, so that "
+                "its prepare step runs"
+            )
+        return self._system.get(name)
+
+    def _lacks_value(self, template: str) -> bool:
+        return any(
+            key in self._values and self._values[key] is None for key in config_keys(template)
+        )
+
+    def _value(self, default: FieldValue | None, found: FieldValue | None) -> FieldValue | None:
+        chosen = default if is_empty(found) else found
+        if chosen is None or is_empty(chosen):
+            return None
+        if chosen != default:
+            return chosen
+        # Equal text means the default was meant, also where it came back from the vault.
+        if isinstance(chosen, list):
+            return [self._expanded(element) for element in chosen]
+        return self._expanded(chosen) if isinstance(chosen, str) else chosen
+
+    def _expanded(self, default: str) -> str:
+        return substitute(default, self._system.get)
+
+
+def _system_values(definition: Definition, context: LaunchContext) -> dict[str, str]:
+    found = {
+        "HOME": context.home,
+        "DESKTOP": f"{context.home}/Desktop",
+        "DOCUMENTS": f"{context.home}/Documents",
+        "DOWNLOADS": f"{context.home}/Downloads",
+        "pathSeparator": "/",
+        "/": "/",
+    }
+    optional = {
+        "__dirname": definition.root,
+        "prepared": context.prepared_dir,
+        "port": None if context.port is None else str(context.port),
+    }
+    return found | {name: value for name, value in optional.items() if value is not None}

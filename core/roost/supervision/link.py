@@ -1,0 +1,77 @@
+"""What a protocol session offers to supervision, without importing any protocol library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from roost.models import RunProgress, ToolView
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswer:
+    """What a tool answered; an error answer is an answer too."""
+
+    content: Any
+    is_error: bool
+    text: str
+
+
+class CallEnded(Exception):
+    """A call whose answer will never come.
+
+    `code` is ``lost`` (the process died) or ``restarting`` (it is being replaced).
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+    @classmethod
+    def lost(cls) -> CallEnded:
+        """The server died under the call."""
+        return cls("lost", "the server died during the call; nobody knows how far it came")
+
+    @classmethod
+    def restarting(cls) -> CallEnded:
+        """The process was replaced or stopped under the call."""
+        return cls(
+            "restarting",
+            "the bundle was restarted or stopped during the call; call again once it runs",
+        )
+
+
+class HandshakeFailed(Exception):
+    """The server cannot be talked to; the text continues the sentence "NAME is not usable: …"."""
+
+
+class Link(Protocol):
+    """A live session."""
+
+    tools: tuple[ToolView, ...]
+    era: str
+    in_flight: int
+
+    def end_calls(self, ended: CallEnded) -> None: ...
+
+    async def wait_idle(self) -> None: ...
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+    ) -> CallAnswer: ...
+
+    def figures(self) -> tuple[int, int | None]: ...
+
+
+class SessionOwner(Protocol):
+    """The owner of a session that may not be open yet."""
+
+    async def open(self) -> Link: ...
+
+    async def wait_ended(self) -> None:
+        """Wait until the session can carry no more calls."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,357 @@
+"""`McpLink`: one MCP session over the pipes of one process generation.
+
+Importing this module imports the MCP SDK, which takes over half a second: do it in a thread. One
+process has exactly one session, owned by one task: the SDK's scopes must be left by the task that
+entered them, and a second session on used pipes would restart the request ids and could be handed
+a late answer of the first.
+
+Leaving the session never touches the process; closing stdin and signals are the driver's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from mcp import MCPError
+from mcp.client import Client
+from mcp.shared.message import SessionMessage
+from mcp_types import CallToolResult, Implementation, TextContent, Tool, jsonrpc_message_adapter
+from pydantic import ValidationError
+
+from roost.models import RunProgress, ToolView
+from roost.supervision.link import CallAnswer, CallEnded, HandshakeFailed
+
+READ_CHUNK_BYTES = 65536
+"""The SDK's line reader and asyncio's both stop at 64 KiB lines, so we read by chunks."""
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""A single message beyond this ends the session: the stream is broken or hostile."""
+
+CALL_HISTORY = 512
+"""Finished calls kept for the rate and the 95th percentile."""
+
+CANCEL_S = 1.0
+"""Sending a cancellation to a server that does not read must not hold its caller up."""
+
+_LEGACY = "legacy"
+
+logger = logging.getLogger(__name__)
+
+Streams = tuple[Any, Any]
+
+
+class _Pipes:
+    """Newline-delimited JSON-RPC on a process's pipes, as the SDK's transport."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_stray: Callable[[bytes], None],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._on_stray = on_stray
+        self.ended = asyncio.Event()
+        """Set when nothing can be read any more."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Streams, None]:
+        to_session, session_reads = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        session_writes, from_session = anyio.create_memory_object_stream[SessionMessage](0)
+
+        async def pump_in() -> None:
+            try:
+                async with to_session:  # its end fails every waiting call
+                    async for line in self._lines():
+                        message = self._parse(line)
+                        if message is not None:
+                            await to_session.send(message)
+            finally:
+                self.ended.set()
+
+        async def pump_out() -> None:
+            async with from_session:
+                async for item in from_session:
+                    text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+                    try:
+                        self._writer.write(text.encode() + b"\n")
+                        await self._writer.drain()
+                    except (ConnectionError, RuntimeError):
+                        return  # the process is gone or going; pump_in tells the session
+
+        async with anyio.create_task_group() as pumps:
+            pumps.start_soon(pump_in)
+            pumps.start_soon(pump_out)
+            try:
+                yield session_reads, session_writes
+            finally:
+                pumps.cancel_scope.cancel()
+                session_reads.close()
+                session_writes.close()
+
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
+        buffer = bytearray()
+        while chunk := await self._reader.read(READ_CHUNK_BYTES):
+            searched = len(buffer)
+            buffer += chunk
+            while (end := buffer.find(b"\n", searched)) >= 0:
+                line = bytes(buffer[:end])
+                del buffer[: end + 1]
+                searched = 0
+                if line.strip():
+                    yield line
+            if len(buffer) > MAX_MESSAGE_BYTES:
+                self._on_stray(b"[message over 64 MiB: session ended]")
+                return
+
+    def _parse(self, line: bytes) -> SessionMessage | None:
+        try:
+            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+        except ValueError:
+            self._on_stray(line)
+            return None
+
+
+@dataclass(slots=True)
+class _Finished:
+    at: float
+    seconds: float
+
+
+class McpLink:
+    """A live MCP session; make it with `open_link`."""
+
+    def __init__(self, client: Client, tools: tuple[ToolView, ...]) -> None:
+        self._client = client
+        self.tools = tools
+        self.era = client.protocol_version
+        self.in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ended: asyncio.Future[CallEnded] = asyncio.get_running_loop().create_future()
+        self._asking: set[asyncio.Task[CallAnswer]] = set()
+        self._finished: deque[_Finished] = deque(maxlen=CALL_HISTORY)
+
+    def end_calls(self, ended: CallEnded) -> None:
+        """End every call in flight, and every later one, with this."""
+        if not self._ended.done():
+            self._ended.set_result(ended)
+
+    async def wait_idle(self) -> None:
+        """Wait until no call is in flight."""
+        await self._idle.wait()
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+    ) -> CallAnswer:
+        """Call a tool. Cancelling the caller sends the protocol's cancellation.
+
+        Raises:
+            CallEnded: the process died or is being replaced; the answer will never come.
+        """
+        if self._ended.done():
+            raise self._ended.result()
+        started = asyncio.get_running_loop().time()
+        self.in_flight += 1
+        self._idle.clear()
+        try:
+            return await self._race(tool, arguments, on_progress)
+        finally:
+            now = asyncio.get_running_loop().time()
+            self._finished.append(_Finished(now, now - started))
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self._idle.set()
+
+    async def _race(
+        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+    ) -> CallAnswer:
+        work = asyncio.create_task(self._ask(tool, arguments, on_progress))
+        self._asking.add(work)
+        work.add_done_callback(self._forget)
+        waited: set[asyncio.Future[Any]] = {work, self._ended}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended.done() and not _has_answer(work):
+                raise self._ended.result()
+            return work.result()
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work}, timeout=CANCEL_S)
+
+    def _forget(self, work: asyncio.Task[CallAnswer]) -> None:
+        self._asking.discard(work)
+        if not work.cancelled():
+            work.exception()  # whoever waited has been told
+
+    async def _ask(
+        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+    ) -> CallAnswer:
+        async def progressed(progress: float, total: float | None, message: str | None) -> None:
+            # The SDK runs every callback as a task of its own: an await here would lose the order.
+            on_progress(RunProgress(progress, total, message))
+
+        try:
+            result = await self._client.call_tool(tool, arguments, progress_callback=progressed)
+        except MCPError as error:
+            if error.error.code == -32000:
+                raise CallEnded.lost() from error
+            return CallAnswer(
+                content={"code": error.error.code, "message": error.error.message},
+                is_error=True,
+                text=error.error.message,
+            )
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+            raise CallEnded.lost() from error
+        except ValidationError:
+            text = "the server's answer does not fit the protocol"
+            return CallAnswer(content={"message": text}, is_error=True, text=text)
+        return _answer(result)
+
+    def figures(self) -> tuple[int, int | None]:
+        """Return the calls finished in the last minute and their 95th percentile in ms."""
+        horizon = asyncio.get_running_loop().time() - 60
+        recent = sorted(call.seconds for call in self._finished if call.at >= horizon)
+        if not recent:
+            return 0, None
+        return len(recent), round(recent[max(0, -(-len(recent) * 95 // 100) - 1)] * 1000)
+
+
+def _has_answer(work: asyncio.Task[CallAnswer]) -> bool:
+    return work.done() and not work.cancelled() and work.exception() is None
+
+
+def _answer(result: CallToolResult) -> CallAnswer:
+    texts = [part.text for part in result.content if isinstance(part, TextContent)]
+    return CallAnswer(
+        content=result.model_dump(mode="json", by_alias=True, exclude_none=True),
+        is_error=bool(result.is_error),
+        text="\n".join(texts),
+    )
+
+
+def _tool_view(tool: Tool) -> ToolView:
+    hints = tool.annotations
+    return ToolView(
+        name=tool.name,
+        title=tool.title or "",
+        description=tool.description or "",
+        input_schema=dict(tool.input_schema),
+        is_read_only=bool(hints and hints.read_only_hint),
+        is_destructive=bool(hints and hints.destructive_hint),
+    )
+
+
+async def _list_tools(client: Client) -> tuple[ToolView, ...]:
+    if client.server_capabilities.tools is None:
+        return ()
+    tools: list[ToolView] = []
+    cursor: str | None = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        tools.extend(_tool_view(tool) for tool in page.tools)
+        cursor = page.next_cursor
+        if cursor is None:
+            return tuple(tools)
+
+
+class LinkOwner:
+    """The task that owns a session from handshake to end."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        era: str | None,
+        client_version: str,
+        on_stray: Callable[[bytes], None],
+    ) -> None:
+        self._pipes = _Pipes(reader, writer, on_stray)
+        self._mode = _LEGACY if era is not None and not _is_modern(era) else "auto"
+        self._info = Implementation(name="roost", version=client_version)
+        self._opened: asyncio.Future[McpLink] = asyncio.get_running_loop().create_future()
+        self._leave = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> McpLink:
+        """Shake hands and list the tools.
+
+        Raises:
+            HandshakeFailed: the server refused, or closed its output.
+        """
+        self._task = asyncio.create_task(self._own(), name="mcp-session")
+        return await asyncio.shield(self._opened)
+
+    async def wait_ended(self) -> None:
+        """Wait until the session can carry no more calls."""
+        await self._pipes.ended.wait()
+
+    async def close(self) -> None:
+        """Leave the session; the process is not touched."""
+        self._leave.set()
+        if self._task is None:
+            return
+        if not self._opened.done():
+            self._task.cancel()
+        try:
+            await asyncio.wait({self._task})
+        except asyncio.CancelledError:
+            self._task.cancel()
+            raise
+        if self._opened.done() and not self._opened.cancelled():
+            self._opened.exception()  # mark as seen
+        else:
+            self._opened.cancel()
+
+    async def _own(self) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                client = Client(self._pipes.open(), mode=self._mode, client_info=self._info)
+            async with client:
+                link = McpLink(client, await _list_tools(client))
+                self._opened.set_result(link)
+                try:
+                    await self._leave.wait()
+                finally:
+                    link.end_calls(CallEnded.lost())
+        except Exception as error:  # noqa: BLE001 - top of the owner task; told to who waits
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        cause = _innermost(error)
+        if self._opened.done():
+            logger.debug("MCP session ended", exc_info=error)
+        else:
+            self._opened.set_exception(HandshakeFailed(_describe(cause)))
+
+
+def _is_modern(era: str) -> bool:
+    return era >= "2026-07-28"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, MCPError):
+        if error.error.code == -32000:
+            return "it closed its output before answering"
+        return f"it answered with error {error.error.code}: {error.error.message}"
+    if isinstance(error, ValidationError):
+        return "its answer does not fit the protocol"
+    return f"the session failed ({type(error).__name__})"

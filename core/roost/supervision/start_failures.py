@@ -1,0 +1,47 @@
+"""How a start ends when it does not end in a ready process."""
+
+from __future__ import annotations
+
+from roost.errors import RoostError
+from roost.models import CrashRecord, StartStep
+from roost.supervision.slot import BundleSlot
+
+
+class StartFailed(Exception):
+    """A start that ended at a step; `is_permanent` when waiting cannot mend it."""
+
+    def __init__(
+        self,
+        step: StartStep,
+        code: str,
+        sentence: str,
+        *,
+        is_permanent: bool = False,
+        crash: CrashRecord | None = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.step = step
+        self.code = code
+        self.sentence = sentence
+        self.is_permanent = is_permanent
+        self.crash = crash
+
+    @classmethod
+    def of(
+        cls, slot: BundleSlot, step: StartStep, error: RoostError, *, is_permanent: bool = False
+    ) -> StartFailed:
+        """Translate an error that names its remedy but not the bundle it hit."""
+        sentence = f"{slot.label} cannot start: {error.message}"
+        return cls(step, error.code, sentence, is_permanent=is_permanent)
+
+
+class FieldsMissing(Exception):
+    """Required fields have no value."""
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        super().__init__(", ".join(fields))
+        self.fields = fields
+
+
+class Interrupted(Exception):
+    """A deliberate stop came while the start was under way."""

@@ -1,0 +1,304 @@
+"""The steps of a start, from definition to ready process."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import socket
+from collections.abc import Awaitable
+from dataclasses import replace
+from types import ModuleType
+
+from roost.clock import Clock
+from roost.drivers.base import Driver, Mark, SpawnSpec
+from roost.errors import RoostError
+from roost.models import (
+    BundleKind,
+    CrashRecord,
+    GenerationView,
+    StartMode,
+    StartStep,
+)
+from roost.store.base import GenerationRows
+from roost.supervision.admission import Admission
+from roost.supervision.incarnation import Incarnation, first_of
+from roost.supervision.link import HandshakeFailed, SessionOwner
+from roost.supervision.logfiles import LogFiles
+from roost.supervision.ports import CredentialSource, Recipes
+from roost.supervision.prepare import Preparer
+from roost.supervision.readiness import wait_for_http
+from roost.supervision.resolver import ResolvedStart, Resolver
+from roost.supervision.slot import BundleSlot
+from roost.supervision.start_failures import Interrupted, StartFailed
+from roost.vault import Scrubber
+
+PREPARES_AT_ONCE = 2
+"""Installers use a core each."""
+
+LAST_WORDS_S = 1.0
+"""A closed output usually means that the process is ending; its exit says more."""
+
+logger = logging.getLogger(__name__)
+
+
+class Starter:
+    """Walks the steps of a start; the caller holds the slot's lock."""
+
+    def __init__(
+        self,
+        *,
+        driver: Driver,
+        data_id: str,
+        generations: GenerationRows,
+        recipes: Recipes,
+        credentials: CredentialSource,
+        logs: LogFiles,
+        clock: Clock,
+        version: str,
+        starts_at_once: int,
+    ) -> None:
+        self._driver = driver
+        self._data_id = data_id
+        self._generations = generations
+        self._clock = clock
+        self._version = version
+        self._admission = Admission(starts_at_once)
+        self._resolver = Resolver(
+            recipes=recipes,
+            credentials=credentials,
+            generations=generations,
+            logs=logs,
+            preparer=Preparer(driver, at_once=PREPARES_AT_ONCE),
+            data_id=data_id,
+        )
+        self._link_module: ModuleType | None = None
+
+    async def resolve(self, slot: BundleSlot) -> ResolvedStart:
+        """Prepare, render and resolve, while an old process may still run.
+
+        Raises:
+            FieldsMissing, StartFailed, Interrupted
+        """
+        return await self._resolver.resolve(slot)
+
+    def _mark(self, slot: BundleSlot, generation_id: str) -> Mark:
+        return Mark(self._data_id, generation_id, slot.workspace, slot.name)
+
+    async def launch(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
+        """Spawn a process and wait until it is ready.
+
+        On failure the process tree is gone again.
+
+        Raises:
+            StartFailed, Interrupted
+        """
+        try:
+            async with self._admission.place(slot.interrupted):
+                if slot.interrupted.is_set():
+                    raise Interrupted
+                slot.enter_step(StartStep.SPAWN)
+                _check_port(slot)
+                incarnation = self._spawn(slot, resolved)
+                return await self._make_ready(slot, incarnation, resolved)
+        except BaseException as error:
+            if isinstance(error, StartFailed):
+                resolved.log.note(f"start failed at {error.step}: {error.sentence}")
+            resolved.log.close()
+            raise
+
+    def _spawn(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
+        launch = resolved.launch
+        spec = SpawnSpec(
+            argv=launch.argv,
+            env=launch.env,
+            cwd=launch.cwd,
+            mark=self._mark(slot, resolved.generation_id),
+            wants_stdin=slot.definition.kind is BundleKind.MCP_STDIO,
+        )
+        resolved.log.note(f"generation {resolved.number}: {' '.join(launch.argv)}")
+        try:
+            process = self._driver.spawn(spec)
+        except RoostError as error:
+            raise StartFailed.of(slot, StartStep.SPAWN, error, is_permanent=True) from error
+        generation = GenerationView(
+            id=resolved.generation_id,
+            number=resolved.number,
+            version=resolved.version,
+            config_hash=resolved.config_hash,
+            credential_revision=resolved.credentials.revision,
+            start_mode=StartMode.COLD,
+            spawned_at=self._clock.now(),
+            pid=process.display_pid,
+        )
+        slot.argv, slot.env_names = launch.argv, launch.env_names
+        slot.scrubber = Scrubber(resolved.credentials.secrets)
+        return Incarnation(
+            process,
+            generation,
+            kind=slot.definition.kind,
+            log=resolved.log,
+            scrubber=slot.scrubber,
+        )
+
+    async def _make_ready(
+        self, slot: BundleSlot, incarnation: Incarnation, resolved: ResolvedStart
+    ) -> Incarnation:
+        spawned = self._clock.monotonic()
+        budget = slot.definition.settings.start_budget_s
+        try:
+            await self._driver.connect(incarnation.process)
+            await self._generations.add(
+                slot.workspace, slot.name, incarnation.generation, incarnation.process.handle
+            )
+            slot.set_generation(incarnation.generation)
+            slot.enter_step(StartStep.HANDSHAKE)
+            async with asyncio.timeout(budget):
+                await self._reach_readiness(slot, incarnation, resolved)
+        except BaseException as error:
+            try:
+                failure = await self._explain(slot, incarnation, error, budget)
+            finally:
+                await asyncio.shield(self.end(slot, incarnation))
+            if failure is error:
+                raise
+            raise failure from error
+        incarnation.ready_monotonic = self._clock.monotonic()
+        ready_ms = round((incarnation.ready_monotonic - spawned) * 1000)
+        ready_at = self._clock.now()
+        incarnation.generation = replace(
+            incarnation.generation, ready_at=ready_at, ready_ms=ready_ms
+        )
+        await self._record(
+            slot, self._generations.set_ready(incarnation.generation.id, ready_at, ready_ms)
+        )
+        return incarnation
+
+    async def _record(self, slot: BundleSlot, write: Awaitable[None]) -> None:
+        """Write what only tells about a generation: its process is what counts."""
+        try:
+            await write
+        except RoostError as error:
+            logger.warning("a generation of %s was not kept whole: %s", slot.label, error)
+
+    async def _reach_readiness(
+        self, slot: BundleSlot, incarnation: Incarnation, resolved: ResolvedStart
+    ) -> None:
+        kind = slot.definition.kind
+        if kind is BundleKind.MCP_STDIO:
+            ready = self._shake_hands(slot, incarnation)
+        elif kind is BundleKind.WEB:
+            slot.enter_step(StartStep.READINESS)
+            assert resolved.port is not None
+            ready = wait_for_http(resolved.port, slot.definition.ready_path, self._clock)
+        else:
+            slot.enter_step(StartStep.READINESS)
+            ready = self._clock.sleep(slot.definition.settings.settle_s)
+        ended = incarnation.process.wait()
+        winner = await first_of(ready, ended, slot.interrupted.wait())
+        if winner == 1:
+            raise _Died
+        if winner == 2:
+            raise Interrupted
+
+    async def _shake_hands(self, slot: BundleSlot, incarnation: Incarnation) -> None:
+        if self._link_module is None:
+            self._link_module = await asyncio.to_thread(
+                importlib.import_module, "roost.supervision.mcp_link"
+            )
+        process = incarnation.process
+        assert process.stdin is not None
+        owner: SessionOwner = self._link_module.LinkOwner(
+            process.stdout,
+            process.stdin,
+            era=slot.era,
+            client_version=self._version,
+            on_stray=incarnation.write_stray,
+        )
+        try:
+            link = await owner.open()
+        except BaseException:
+            await asyncio.shield(owner.close())
+            raise
+        incarnation.attach(owner, link)
+
+    async def _explain(
+        self, slot: BundleSlot, incarnation: Incarnation, error: BaseException, budget: float
+    ) -> BaseException:
+        step = slot.step or StartStep.SPAWN
+        if isinstance(error, HandshakeFailed | _Died):
+            await first_of(
+                incarnation.process.wait(), self._clock.sleep(LAST_WORDS_S), slot.interrupted.wait()
+            )
+        ended = incarnation.process.exit
+        if isinstance(error, Interrupted | asyncio.CancelledError):
+            return error
+        if ended is not None:
+            await incarnation.finish_output()
+            crash = incarnation.crash_record(self._clock.now(), ended, step)
+            return StartFailed(
+                step, "exited", _death_sentence(slot.label, step, crash), crash=crash
+            )
+        if isinstance(error, TimeoutError):
+            return StartFailed(
+                step, "start_timeout", _timeout_sentence(slot.label, step, budget, incarnation)
+            )
+        if isinstance(error, HandshakeFailed):
+            return StartFailed(step, "handshake_failed", f"{slot.label} is not usable: {error}")
+        if isinstance(error, RoostError):
+            return StartFailed.of(slot, step, error)
+        return error
+
+    async def end(self, slot: BundleSlot, incarnation: Incarnation) -> tuple[int, ...]:
+        """End a process tree, record its end, and return the pids that could not be ended."""
+        report = await incarnation.dispose(grace_s=slot.definition.settings.stop_grace_s)
+        exit_text = str(report.exit) if report.exit is not None else "unknown"
+        if incarnation.generation.ended_at is None:
+            ended_at = self._clock.now()
+            incarnation.generation = replace(
+                incarnation.generation, ended_at=ended_at, exit=exit_text
+            )
+            await self._record(
+                slot,
+                self._generations.set_ended(incarnation.generation.id, ended_at, exit_text),
+            )
+        return report.survivors
+
+
+class _Died(Exception):
+    """The process ended before it was ready."""
+
+
+def _check_port(slot: BundleSlot) -> None:
+    """Refuse a fixed port that somebody else serves: his answers would pass for readiness."""
+    port = slot.definition.port
+    if slot.definition.kind is not BundleKind.WEB or port is None:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StartFailed(
+                StartStep.SPAWN,
+                "port_in_use",
+                f"{slot.label} cannot have port {port} ({error.strerror}); end what uses it, then "
+                f"run `roost start {slot.label}`",
+            ) from error
+
+
+def _death_sentence(label: str, step: StartStep, crash: CrashRecord) -> str:
+    words = next((line.strip() for line in reversed(crash.stderr_tail) if line.strip()), None)
+    said = f"its last words: {words[:160]}" if words else "it said nothing on stderr"
+    return f"{label} ended with {crash.exit} before its {step} was done; {said}"
+
+
+def _timeout_sentence(label: str, step: StartStep, budget: float, incarnation: Incarnation) -> str:
+    junk = incarnation.stray_lines
+    if junk:
+        detail = f"it printed {junk} lines on stdout that are not MCP"
+    elif step is StartStep.HANDSHAKE:
+        detail = "it never answered the MCP handshake"
+    else:
+        detail = "it never became ready"
+    return f"{label} was not ready after {budget:g} s: {detail}; look at its log"

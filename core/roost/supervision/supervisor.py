@@ -1,0 +1,398 @@
+"""`Supervisor`: keeps the slots, and is the only one that starts and stops their processes.
+
+Everything that changes a slot's process holds the slot's lock and runs in a task that the
+supervisor owns: a cancelled caller waits no longer, but its start or stop goes on. A verb's wish is
+noted before its first await, so that a caller cancelled at any point leaves it whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from roost.clock import Clock
+from roost.errors import BundleNotFound, BundleProtected, NotRunning
+from roost.models import (
+    ActionResult,
+    BundleRemoved,
+    BundleRow,
+    BundleView,
+    RespawnResult,
+    RunProgress,
+    SlotState,
+    ToolView,
+)
+from roost.store.base import Store
+from roost.supervision.aftermath import SYSTEM, Aftermath
+from roost.supervision.keyed_lock import KeyedLock
+from roost.supervision.link import CallAnswer, Link
+from roost.supervision.owned_tasks import OwnedTasks
+from roost.supervision.ports import Publish, Recipes, TransitionJournal
+from roost.supervision.results import Asked, result_now, stopped_result, survivor_sentence
+from roost.supervision.slot import BundleSlot, SlotKey
+from roost.supervision.starter import Starter
+from roost.supervision.turnover import Turnover
+
+LAST_WRITES_S = 5.0
+"""How long a closing supervisor waits for clean-ups and writes once every bundle is down."""
+
+
+class Supervisor:
+    """All slots of one data directory."""
+
+    def __init__(
+        self,
+        *,
+        starter: Starter,
+        store: Store,
+        recipes: Recipes,
+        journal: TransitionJournal,
+        publish: Publish,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._recipes = recipes
+        self._journal = journal
+        self._publish = publish
+        self._clock = clock
+        self._slots: dict[SlotKey, BundleSlot] = {}
+        self._locks: KeyedLock[SlotKey] = KeyedLock()
+        """Held by whatever changes the process of a slot."""
+        self._tasks = OwnedTasks()
+        self._aftermath = Aftermath(
+            tasks=self._tasks,
+            locks=self._locks,
+            starter=starter,
+            clock=clock,
+            retry=self._retry,
+            keep_wish=self._keep_wish_soon,
+        )
+        self._turnover = Turnover(
+            starter=starter, bundles=store.bundles, aftermath=self._aftermath, clock=clock
+        )
+        self._is_closing = False
+
+    # Slots -------------------------------------------------------------------------------------
+
+    @property
+    def slots(self) -> tuple[BundleSlot, ...]:
+        """Every slot, by workspace and name."""
+        return tuple(self._slots[key] for key in sorted(self._slots))
+
+    def views(self, workspace: str | None = None) -> tuple[BundleView, ...]:
+        """Return the bundles of one workspace or of all."""
+        return tuple(
+            slot.view() for slot in self.slots if workspace is None or slot.workspace == workspace
+        )
+
+    def slot(self, workspace: str, name: str) -> BundleSlot:
+        """Return a slot.
+
+        Raises:
+            BundleNotFound: there is none of this name in this workspace.
+        """
+        found = self._slots.get((workspace, name))
+        if found is None:
+            raise BundleNotFound(workspace, name)
+        return found
+
+    async def load(self, row: BundleRow) -> BundleSlot:
+        """Make the slot of an installed bundle, without starting it."""
+        credentials = await self._store.credentials.load(row.workspace, row.name)
+        slot = BundleSlot(
+            row,
+            clock=self._clock,
+            publish=self._publish,
+            journal=self._journal,
+            config_hash=self._recipes.config_hash(row.definition),
+            credential_revision=credentials.revision,
+        )
+        history = await self._store.generations.history(row.workspace, row.name, 1)
+        slot.generation = history[0] if history else None
+        self._slots[slot.key] = slot
+        slot.publish_view()
+        return slot
+
+    def start_all(self) -> None:
+        """Begin the start of every slot that should run; admission bounds how many at once."""
+        for slot in self.slots:
+            if slot.should_run:
+                self._tasks.own(self._start_if_idle(slot, "boot", SYSTEM), f"boot {slot.label}")
+
+    # Verbs -------------------------------------------------------------------------------------
+
+    def begin_start(self, slot: BundleSlot, *, actor: str) -> None:
+        """Begin the first start of a fresh bundle without waiting for it."""
+        self._tasks.own(self._start_if_idle(slot, "operator", actor), f"start {slot.label}")
+
+    async def start(self, workspace: str, name: str, *, actor: str) -> ActionResult:
+        """Start a bundle that is down and wait for the outcome.
+
+        Raises:
+            BundleNotFound, StoreUnavailable: nothing was started.
+        """
+        slot = self.slot(workspace, name)
+        if slot.state is SlotState.RUNNING and not slot.is_stop_asked:
+            return ActionResult(True, f"{slot.label} is running already", "already_running")
+        slot.should_run = True
+        result = await self._tasks.run(
+            self._wanted(slot, self._start_if_idle(slot, "operator", actor)),
+            f"start {slot.label}",
+        )
+        return ActionResult(result.ok, result.sentence, result.code)
+
+    async def stop(
+        self, workspace: str, name: str, *, actor: str, reason: str | None = None
+    ) -> ActionResult:
+        """Stop a bundle for good: a start under way gives up, a backing-off one stays down.
+
+        Raises:
+            BundleProtected: it is protected and no reason was given.
+            StoreUnavailable: it is stopped, but would be started again by the next daemon.
+        """
+        slot = self.slot(workspace, name)
+        self._refuse_if_protected(slot, "stopping it", reason)
+        slot.should_run = False
+        slot.ask_stop()
+        return await self._tasks.run(self._stop_for_good(slot, actor, reason), f"stop {slot.label}")
+
+    async def remove(
+        self, workspace: str, name: str, *, actor: str, reason: str | None = None
+    ) -> None:
+        """Stop a bundle and forget its slot.
+
+        Raises:
+            BundleNotFound, BundleProtected
+        """
+        slot = self.slot(workspace, name)
+        self._refuse_if_protected(slot, "removing it", reason)
+        del self._slots[slot.key]  # from here on no queued start finds it any more
+        slot.should_run = False
+        slot.ask_stop()
+        await self._tasks.run(self._remove_locked(slot, actor, reason), f"remove {slot.label}")
+
+    async def respawn(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        cause: str,
+        actor: str,
+        reason: str | None = None,
+        must_end_old: bool = False,
+    ) -> RespawnResult:
+        """Replace a bundle's process by the next generation: the only path that does.
+
+        What is asked for is fixed when this is called: the credential revision, configuration and
+        version of now. A respawn that was queued earlier and brings at least these up answers this
+        call too.
+
+        Args:
+            cause: ``operator``, ``credentials``, ... as transitions record it.
+            actor: who asked.
+            reason: required by a protected bundle.
+            must_end_old: end the old process even when the next one cannot be prepared, because
+                it holds a credential that was taken away.
+        """
+        slot = self._slots.get((workspace, name))
+        if slot is None:
+            missing = BundleNotFound(workspace, name)
+            return RespawnResult(False, workspace, name, missing.message, missing.code)
+        if slot.definition.settings.protected and not reason:
+            return self._refuse_respawn(slot, cause)
+        slot.should_run = True
+        asked = Asked.of(slot)
+        work = self._respawn_locked(slot, cause, actor, asked, must_end_old)
+        return await self._tasks.run(self._wanted(slot, work), f"respawn {slot.label}")
+
+    async def credentials_changed(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        revision: int,
+        actor: str,
+        must_end_holder: bool,
+        reason: str | None,
+    ) -> RespawnResult | None:
+        """Bring a bundle to a new credential revision; None when it is meant to be stopped."""
+        slot = self.slot(workspace, name)
+        slot.credential_revision = max(slot.credential_revision, revision)
+        slot.publish_view()
+        if not slot.should_run:
+            return None
+        forced = (reason or "a sensitive field was cleared") if must_end_holder else None
+        return await self.respawn(
+            workspace,
+            name,
+            cause="credentials",
+            actor=actor,
+            reason=forced,
+            must_end_old=must_end_holder,
+        )
+
+    # Calls -------------------------------------------------------------------------------------
+
+    def link(self, workspace: str, name: str) -> Link:
+        """Return the session of a bundle that takes calls: also while its successor is prepared.
+
+        Raises:
+            BundleNotFound, NotRunning
+        """
+        slot = self.slot(workspace, name)
+        incarnation = slot.incarnation
+        if not slot.takes_calls or incarnation is None:
+            raise NotRunning(name, slot.state.value)
+        if incarnation.link is None:
+            raise NotRunning(name, "not an MCP server")
+        return incarnation.link
+
+    def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
+        """Return the tools of a running bundle."""
+        return self.link(workspace, name).tools
+
+    async def call(
+        self,
+        workspace: str,
+        name: str,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Callable[[RunProgress], None],
+    ) -> CallAnswer:
+        """Call a tool on the generation that runs now.
+
+        Raises:
+            NotRunning: it is not up. CallEnded: the answer will never come.
+        """
+        return await self.link(workspace, name).call(tool, arguments, on_progress)
+
+    def scrub(self, workspace: str, name: str) -> Callable[[Any], Any]:
+        """Return what removes the secrets of the last generation from any JSON value."""
+        slot = self._slots.get((workspace, name))
+        return slot.scrubber.json if slot is not None else _unchanged
+
+    def set_active_runs(self, workspace: str, name: str, count: int) -> None:
+        """Show how many runs a bundle works on."""
+        slot = self._slots.get((workspace, name))
+        if slot is not None and slot.active_runs != count:
+            slot.active_runs = count
+            slot.publish_view()
+
+    # Close -------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Stop every bundle, all at once; what should run stays marked so for the next boot."""
+        self._is_closing = True
+        for slot in self.slots:
+            slot.ask_stop()
+        stops = [
+            self._tasks.own(self._stop_locked(slot, "shutdown", SYSTEM, None), f"stop {slot.label}")
+            for slot in self.slots
+        ]
+        await asyncio.gather(*stops, return_exceptions=True)
+        self._aftermath.close()
+        await self._tasks.close(LAST_WRITES_S)
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """What starts and stops are under way, for the shutdown view."""
+        return self._tasks.names
+
+    # Inside ------------------------------------------------------------------------------------
+
+    def _refuse_if_protected(self, slot: BundleSlot, action: str, reason: str | None) -> None:
+        if slot.definition.settings.protected and not reason:
+            raise BundleProtected(slot.name, action)
+
+    def _refuse_respawn(self, slot: BundleSlot, cause: str) -> RespawnResult:
+        refusal = BundleProtected(slot.name, "respawning it")
+        if cause == "credentials" and slot.incarnation is not None:
+            slot.restart_pending = True
+            slot.publish_view()
+        return RespawnResult(
+            False,
+            slot.workspace,
+            slot.name,
+            refusal.message,
+            refusal.code,
+            generation=slot.generation.number if slot.generation else None,
+        )
+
+    async def _start_if_idle(self, slot: BundleSlot, cause: str, actor: str) -> RespawnResult:
+        async with self._locks.hold(slot.key):
+            if slot.state is SlotState.RUNNING or not self._may_start(slot):
+                return result_now(slot)
+            return await self._turnover.bring_up(slot, cause, actor)
+
+    async def _respawn_locked(
+        self, slot: BundleSlot, cause: str, actor: str, asked: Asked, must_end_old: bool
+    ) -> RespawnResult:
+        async with self._locks.hold(slot.key):
+            if asked.is_met_by(slot):
+                return result_now(slot)
+            if not self._may_start(slot):
+                return stopped_result(slot)
+            return await self._turnover.bring_up(slot, cause, actor, must_end_old=must_end_old)
+
+    async def _retry(self, slot: BundleSlot) -> None:
+        async with self._locks.hold(slot.key):
+            if slot.state is SlotState.BACKING_OFF and self._may_start(slot):
+                await self._turnover.bring_up(slot, "backoff", SYSTEM)
+
+    def _may_start(self, slot: BundleSlot) -> bool:
+        """Whether nothing speaks against a start; a stop that waits behind it does."""
+        is_known = self._slots.get(slot.key) is slot
+        return is_known and slot.should_run and not slot.is_stop_asked and not self._is_closing
+
+    async def _stop_for_good(
+        self, slot: BundleSlot, actor: str, reason: str | None
+    ) -> ActionResult:
+        wish = self._keep_wish_soon(slot)
+        survivors = await self._stop_locked(slot, "operator", actor, reason)
+        await wish
+        if survivors:
+            return ActionResult(False, survivor_sentence(slot, survivors), "not_ended")
+        return ActionResult(True, f"{slot.label} is stopped; nothing of it is left running")
+
+    async def _remove_locked(self, slot: BundleSlot, actor: str, reason: str | None) -> None:
+        try:
+            await self._stop_locked(slot, "operator", actor, reason)
+        finally:
+            self._publish(BundleRemoved(slot.workspace, slot.name))
+
+    async def _stop_locked(
+        self, slot: BundleSlot, cause: str, actor: str, reason: str | None
+    ) -> tuple[int, ...]:
+        try:
+            async with self._locks.hold(slot.key):
+                return await self._turnover.take_down(slot, cause, actor, reason)
+        finally:
+            slot.stop_done()
+
+    async def _wanted(
+        self, slot: BundleSlot, start: Coroutine[Any, Any, RespawnResult]
+    ) -> RespawnResult:
+        """Begin a start only when the wish for it is stored."""
+        try:
+            await self._keep_wish(slot)
+        except BaseException:
+            start.close()
+            slot.should_run = slot.should_run and slot.kept_should_run
+            raise
+        return await start
+
+    def _keep_wish_soon(self, slot: BundleSlot) -> asyncio.Task[None]:
+        return self._tasks.own(self._keep_wish(slot), f"write of {slot.label}")
+
+    async def _keep_wish(self, slot: BundleSlot) -> None:
+        """Store whether a slot should run, as it is meant when the store takes it."""
+        async with slot.wish_lock:
+            while slot.kept_should_run != slot.should_run:
+                wanted = slot.should_run
+                await self._store.bundles.set_should_run(slot.workspace, slot.name, wanted)
+                slot.kept_should_run = wanted
+
+
+def _unchanged(value: Any) -> Any:
+    return value

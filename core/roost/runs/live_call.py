@@ -1,0 +1,186 @@
+"""`LiveCall`: one tool call under way, from its start to the end of its run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from roost.clock import Clock
+from roost.errors import RoostError
+from roost.models import RunProgress, RunStatus, RunView
+from roost.runs.caller import CallEnded, ToolAnswer, ToolCaller
+from roost.runs.progress_log import ProgressLog
+from roost.runs.recorder import RunRecorder
+from roost.runs.values import Ending
+
+LET_GO_S = 5.0
+"""Seconds a cancelled call gets to tell its server; after that its run ends all the same."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """What is called and how long it may take, in seconds."""
+
+    workspace: str
+    bundle: str
+    tool: str
+    arguments: dict[str, Any]
+    generation: int
+    idle_s: float
+    cap_s: float
+
+
+class LiveCall:
+    """Makes one call and settles its run, whatever happens."""
+
+    def __init__(
+        self,
+        run: RunView,
+        order: CallOrder,
+        *,
+        recorder: RunRecorder,
+        caller: ToolCaller,
+        clock: Clock,
+    ) -> None:
+        self.run = run
+        self._order = order
+        self._recorder = recorder
+        self._caller = caller
+        self._clock = clock
+        self._progress = ProgressLog(recorder, run.id)
+        self._began = self._last_sign = clock.monotonic()
+        self._work: asyncio.Task[ToolAnswer] | None = None
+        self._interruption: Ending | None = None
+        self._is_interrupted = asyncio.Event()
+
+    def interrupt(self, ending: Ending) -> bool:
+        """Cancel the call so that its run ends in this way; the first interruption stays.
+
+        Returns:
+            False when the call has answered or was interrupted before.
+        """
+        if self._interruption is not None or (self._work is not None and self._work.done()):
+            return False
+        self._interruption = ending
+        self._is_interrupted.set()
+        if self._work is not None:
+            self._work.cancel()
+        return True
+
+    async def perform(self) -> None:
+        """Make the call and settle the run; the top of the call's task."""
+        try:
+            ending = await self._ending()
+        except Exception:
+            logger.exception("the call of run %s failed inside the daemon", self.run.id)
+            ending = Ending.failed("internal", "the daemon failed at this call; see its log")
+        if ending is not None:
+            await self._recorder.finalize(self.run.workspace, self.run.id, ending)
+
+    async def _ending(self) -> Ending | None:
+        try:
+            started = await self._recorder.started(self.run.id, self._order.generation)
+        except RoostError as error:
+            return Ending.failed(error.code, error.message)
+        if started is None:
+            return None  # the run was settled before its work began
+        if self._interruption is not None:
+            return self._interruption
+        self._began = self._last_sign = self._clock.monotonic()
+        work = self._work = asyncio.create_task(self._call(), name=f"call {self.run.id}")
+        await self._answered_or_interrupted(work)
+        await self._progress.finish()
+        return self._ending_of(work)
+
+    async def _call(self) -> ToolAnswer:
+        order = self._order
+        return await self._caller.call(
+            order.workspace, order.bundle, order.tool, order.arguments, self._note_progress
+        )
+
+    def _note_progress(self, progress: RunProgress) -> None:
+        self._last_sign = self._clock.monotonic()
+        self._progress.put(progress)
+
+    async def _answered_or_interrupted(self, work: asyncio.Task[ToolAnswer]) -> None:
+        interrupted = asyncio.create_task(self._is_interrupted.wait())
+        deadline = asyncio.create_task(self._interrupt_when_late())
+        try:
+            await asyncio.wait({work, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                await self._let_go(work)
+        finally:
+            interrupted.cancel()
+            deadline.cancel()
+            await asyncio.gather(interrupted, deadline, return_exceptions=True)
+
+    async def _let_go(self, work: asyncio.Task[ToolAnswer]) -> None:
+        patience = asyncio.create_task(self._clock.sleep(LET_GO_S))
+        await asyncio.wait({work, patience}, return_when=asyncio.FIRST_COMPLETED)
+        patience.cancel()
+        if not work.done():
+            logger.warning("the call of run %s does not end although cancelled", self.run.id)
+            work.add_done_callback(_look_away)
+
+    async def _interrupt_when_late(self) -> None:
+        order = self._order
+        while True:
+            now = self._clock.monotonic()
+            idle_left = self._last_sign + order.idle_s - now
+            cap_left = self._began + order.cap_s - now
+            if cap_left <= 0:
+                self.interrupt(self._too_long())
+                return
+            if idle_left <= 0:
+                self.interrupt(self._too_quiet())
+                return
+            await self._clock.sleep(min(idle_left, cap_left))
+
+    def _too_quiet(self) -> Ending:
+        order = self._order
+        return Ending.failed(
+            "timed_out",
+            f"{order.tool!r} reported nothing for {order.idle_s:g} s and was cancelled; give the "
+            f"call a longer idle time-out or raise call_idle_s of {order.bundle!r}",
+        )
+
+    def _too_long(self) -> Ending:
+        order = self._order
+        return Ending.failed(
+            "timed_out",
+            f"{order.tool!r} was not done after {order.cap_s:g} s and was cancelled; give the call "
+            f"a longer cap or raise call_cap_s of {order.bundle!r}",
+        )
+
+    def _ending_of(self, work: asyncio.Task[ToolAnswer]) -> Ending:
+        if self._interruption is not None:
+            if work.done():
+                _look_away(work)
+            return self._interruption
+        if work.cancelled():
+            return Ending.failed("lost", "the call was cut off and nobody knows how far it came")
+        error = work.exception()
+        if error is None:
+            return _ending_of_answer(self._order.tool, work.result())
+        if isinstance(error, CallEnded):
+            return Ending.failed(error.code, error.sentence)
+        if isinstance(error, RoostError):
+            return Ending.failed(error.code, error.message)
+        raise error
+
+
+def _ending_of_answer(tool: str, answer: ToolAnswer) -> Ending:
+    if not answer.is_error:
+        return Ending(RunStatus.SUCCEEDED, result=answer.content)
+    sentence = answer.text.strip() or f"{tool!r} answered with an error and no text"
+    return Ending.failed("tool_error", sentence, answer.content)
+
+
+def _look_away(work: asyncio.Task[ToolAnswer]) -> None:
+    """Take the outcome of a call whose run has ended without it."""
+    if not work.cancelled():
+        work.exception()

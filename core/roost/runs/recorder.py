@@ -1,0 +1,367 @@
+"""`RunRecorder`: the ledger of runs. Everything a run does is a row first and shown afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from roost.clock import Clock
+from roost.errors import AlreadyActive, Conflict, IdempotencyConflict, ShuttingDown
+from roost.models import (
+    ChangeBody,
+    NewRun,
+    RunChanged,
+    RunDetail,
+    RunEvent,
+    RunEventKind,
+    RunProgress,
+    RunQuery,
+    RunStatus,
+    RunView,
+)
+from roost.runs.active import ActiveRun, ActiveRuns
+from roost.runs.drafts import Drafts
+from roost.runs.endings import EndingWriter
+from roost.runs.kept_endings import KeptEndings
+from roost.runs.payload import MESSAGE_LIMIT, Payloads, Redact, valid_text
+from roost.runs.recent import RecentRuns
+from roost.runs.sweeps import Sweeps
+from roost.runs.values import Begun, Ending, RunRequest, Settlement
+from roost.runs.viewers import RunViewers
+from roost.store.base import RunRows
+
+SETTLED_LIMIT = 200
+"""Settled runs in the engine's snapshot: some screens full. Older ones are read from the store."""
+
+ACTIVE_LIMIT = 10_000
+"""Active runs loaded at boot; far beyond what one daemon works at."""
+
+DETAIL_EVENTS = 1000
+"""Newest events that come with a run's detail; a viewer reads the others by number."""
+
+T = TypeVar("T")
+
+
+class RunRecorder:
+    """Begins runs, stores what happens in them, and settles them exactly once.
+
+    Changes are published after they are stored, in order for each run.
+
+    Args:
+        owner: id of this daemon start; the owner of every lease taken here.
+        publish: told of every stored change; must not raise.
+        redact: returns what takes a bundle's secrets out of a value, see `Redact`.
+        endings_dir: directory for the ends of runs that the store did not take.
+    """
+
+    def __init__(
+        self,
+        rows: RunRows,
+        *,
+        owner: str,
+        clock: Clock,
+        publish: Callable[[ChangeBody], None],
+        redact: Redact,
+        endings_dir: Path,
+        settled_limit: int = SETTLED_LIMIT,
+    ) -> None:
+        self._rows = rows
+        self._owner = owner
+        self._clock = clock
+        self._publish = publish
+        self._settled_limit = settled_limit
+        self._payloads = Payloads(redact)
+        self._drafts = Drafts(owner=owner, clock=clock, payloads=self._payloads)
+        self._active = ActiveRuns(rows)
+        self._recent = RecentRuns(settled_limit)
+        self._viewers = RunViewers(rows)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+        kept = KeptEndings(endings_dir)
+        self._endings = EndingWriter(
+            rows,
+            owner=owner,
+            clock=clock,
+            kept=kept,
+            on_settled=self._settled,
+            on_gone=self._gone,
+        )
+        self._sweeps = Sweeps(
+            rows,
+            owner=owner,
+            active=self._active,
+            drafts=self._drafts,
+            endings=self._endings,
+            kept=kept,
+        )
+
+    # Boot and close
+
+    async def boot_sweep(self) -> int:
+        """End the runs of earlier daemons that cannot go on; errors never stop the boot.
+
+        Ends that an earlier daemon could not store are written first, as they were meant.
+
+        Returns:
+            How many runs were aborted.
+        """
+        return await self._sweeps.boot()
+
+    async def load_recent(self) -> None:
+        """Read what `view` starts from: the active runs and the newest settled ones."""
+        active = tuple(status for status in RunStatus if status.is_active)
+        settled = tuple(status for status in RunStatus if not status.is_active)
+        for query in (
+            RunQuery(statuses=active, limit=ACTIVE_LIMIT),
+            RunQuery(statuses=settled, limit=self._settled_limit),
+        ):
+            for view in await self._rows.list(query):
+                self._recent.put_loaded(view)
+
+    async def sweep(self) -> None:
+        """Write the ends that the store did not take earlier; call it now and then."""
+        await self._sweeps.write_kept()
+
+    async def close(self) -> None:
+        """Finish the writes under way, try the kept ends once more, and let the viewers end."""
+        self._is_closed = True
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        await self.sweep()
+        self._viewers.close()
+
+    # Beginning and working
+
+    async def find_begun(self, request: RunRequest) -> RunView | None:
+        """Return the run that the request's idempotency key has begun, active or finished.
+
+        Raises:
+            IdempotencyConflict: the key was used with other input.
+        """
+        key = request.idempotency_key
+        if key is None:
+            return None
+        found = await self._rows.find_by_key(request.workspace, key)
+        if found is None:
+            return None
+        view, input_hash = found
+        if input_hash != request.input_hash:
+            raise IdempotencyConflict(key, view.id)
+        return view
+
+    def holds_secret(self, workspace: str, bundle: str, text: str) -> bool:
+        """Say whether a text that would be kept as it is holds a secret of the bundle."""
+        return self._payloads.text(workspace, bundle, text, len(text)) != valid_text(text)
+
+    async def begin(self, request: RunRequest) -> Begun:
+        """Store a run as pending, or find the one that its key has begun.
+
+        A caller that is cancelled here may leave the run without anyone who works on it, so call
+        it in a task that is not cancelled with its client.
+
+        Raises:
+            AlreadyActive: its scope has an active run.
+            IdempotencyConflict: its key was used with other input.
+            ShuttingDown: no new runs are begun.
+        """
+        if self._is_closed:
+            raise ShuttingDown()
+        known = await self.find_begun(request)
+        if known is not None:
+            return Begun(known, is_new=False)
+        try:
+            return Begun(await self._insert(request), is_new=True)
+        except Conflict:
+            known = await self.find_begun(request)
+            if known is None:
+                raise
+            return Begun(known, is_new=False)
+
+    async def started(self, run_id: str, generation: int | None) -> RunView | None:
+        """Move a pending run to running; None when it may not be worked on (any more)."""
+        run = self._active.known(run_id)
+        if run is None or run.epoch is None:
+            return None
+        async with run.lock:
+            if run.claimed is not None:
+                return None
+            view = await self._rows.mark_started(
+                run_id,
+                at=self._clock.now(),
+                generation=generation,
+                owner=self._owner,
+                epoch=run.epoch,
+            )
+            return view and self._announce(view)
+
+    async def step(self, run_id: str, progress: RunProgress) -> RunEvent | None:
+        """Store a step with what it reports; None when the run has ended."""
+        run = self._active.known(run_id)
+        if run is None:
+            return None
+        view = run.view
+        kept = self._payloads.progress(view.workspace, view.bundle, progress)
+        message = kept.message if kept else progress.message
+        return await self._append(run, RunEventKind.STEP, message or "", kept)
+
+    async def output(self, run_id: str, text: str) -> RunEvent | None:
+        """Store a piece of output; None when the run has ended."""
+        run = self._active.known(run_id)
+        return None if run is None else await self._append(run, RunEventKind.OUTPUT, text, None)
+
+    async def request_stop(self, workspace: str, run_id: str, *, by: str) -> RunView | None:
+        """Stamp an active run with who wants it stopped, or None when it has settled.
+
+        This ends no work: whoever works on the run is signalled first.
+        """
+        run = await self._active.find(workspace, run_id)
+        if run is None:
+            return None
+        if run.is_kept:
+            await self._endings.finish(run)
+        async with run.lock:
+            if run.is_settled:
+                return None
+            view = await self._rows.request_stop(workspace, run_id, at=self._clock.now(), by=by)
+            return view and self._announce(view)
+
+    async def finalize(self, workspace: str, run_id: str, ending: Ending) -> Settlement:
+        """Settle a run. Of several ends the first stays; goes on when the caller is cancelled."""
+        run = await self._active.find(workspace, run_id)
+        if run is None:
+            return Settlement.EARLIER
+        return await self._shielded(self._finalize(run, ending))
+
+    # Looking
+
+    def view(self) -> tuple[RunView, ...]:
+        """Return the active runs and the newest settled ones, newest first."""
+        return self._recent.newest_first()
+
+    def active_ids(self, workspace: str, bundle: str) -> tuple[str, ...]:
+        """Return the active runs of a bundle, oldest first."""
+        return self._recent.active_ids(workspace, bundle)
+
+    def active_count(self, workspace: str, bundle: str) -> int:
+        """Return how many runs of a bundle are active."""
+        return len(self.active_ids(workspace, bundle))
+
+    async def get(self, workspace: str, run_id: str) -> RunView:
+        """Return a run; an active one is known without the store.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        known = self._active.known(run_id)
+        if known is not None and known.view.workspace == workspace:
+            return known.view
+        return await self._viewers.get(workspace, run_id)
+
+    async def detail(self, workspace: str, run_id: str) -> RunDetail:
+        """Return a run with its input, result and newest events.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        view = await self.get(workspace, run_id)
+        run_input, result, is_truncated = await self._rows.payload(workspace, run_id)
+        after = max(0, view.last_seq - DETAIL_EVENTS)
+        events = await self._rows.events(run_id, after=after, limit=DETAIL_EVENTS)
+        return RunDetail(view, run_input, result, is_truncated, events)
+
+    async def wait_settled(self, workspace: str, run_id: str) -> RunView:
+        """Wait until a run has settled, or until the recorder closes.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        return await self._viewers.wait_settled(workspace, run_id)
+
+    def events(
+        self, workspace: str, run_id: str, *, after: int = 0
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Yield the events after a sequence number, live; ends after the terminal one.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        return self._viewers.events(workspace, run_id, after)
+
+    # Inside
+
+    async def _insert(self, request: RunRequest) -> RunView:
+        new = self._drafts.new_run(request)
+        run = ActiveRun(new.run, new.lease_epoch)
+        async with run.lock:  # whoever finds the row before we do has to wait for its beginning
+            self._active.add(run)
+            try:
+                await self._insert_row(new)
+            except BaseException:
+                self._active.forget(new.run.id)
+                raise
+            return self._announce(new.run)
+
+    async def _insert_row(self, new: NewRun) -> None:
+        try:
+            await self._rows.insert(new)
+        except AlreadyActive as error:
+            holder = self._active.known(str(error.details["run"]))
+            if holder is None or not holder.is_kept:
+                raise
+            await self._endings.finish(holder)
+            await self._rows.insert(new)
+
+    async def _append(
+        self, run: ActiveRun, kind: RunEventKind, message: str, progress: RunProgress | None
+    ) -> RunEvent | None:
+        view = run.view
+        text = self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT)
+        async with run.lock:
+            if run.claimed is not None or run.epoch is None:
+                return None
+            stored = await self._rows.append_event(
+                view.id,
+                at=self._clock.now(),
+                kind=kind,
+                message=text,
+                progress=progress,
+                owner=self._owner,
+                epoch=run.epoch,
+            )
+            if stored is None:
+                return None
+            event, changed = stored
+            self._announce(changed)
+            return event
+
+    async def _finalize(self, run: ActiveRun, ending: Ending) -> Settlement:
+        settlement = await self._endings.settle(run, self._drafts.final_write(run.view, ending))
+        if settlement is not Settlement.KEPT:
+            await self.sweep()
+        return settlement
+
+    def _announce(self, view: RunView) -> RunView:
+        run = self._active.known(view.id)
+        if run is not None:
+            run.view = view
+        self._recent.put(view)
+        self._publish(RunChanged(view))
+        self._viewers.wake(view.id)
+        return view
+
+    def _settled(self, view: RunView) -> None:
+        self._active.forget(view.id)
+        self._announce(view)
+
+    def _gone(self, run_id: str) -> None:
+        self._active.forget(run_id)
+        self._recent.forget(run_id)
+        self._viewers.wake(run_id)
+
+    async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)

@@ -1,0 +1,87 @@
+"""What a run is begun with and how it ends, as callers hand it to the recorder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from roost.models import RunError, RunKind, RunStatus, RunTrigger, RunView
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run to begin."""
+
+    workspace: str
+    kind: RunKind
+    title: str
+    input: Any = None
+    bundle: str | None = None
+    tool: str | None = None
+    trigger: RunTrigger = RunTrigger.USER
+    scope: str | None = None
+    created_by: str = ""
+    on_behalf_of: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def input_hash(self) -> str:
+        """Hash of what is asked for, equal for equal input in any order of keys."""
+        asked = [self.kind, self.bundle, self.tool, self.input]
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The run of a request; `is_new` is false when its key had begun it earlier."""
+
+    run: RunView
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ends."""
+
+    status: RunStatus
+    error: RunError | None = None
+    result: Any = None
+
+    @classmethod
+    def failed(cls, code: str, sentence: str, result: Any = None) -> Ending:
+        """The work did not succeed."""
+        return cls(RunStatus.FAILED, RunError(code, sentence), result)
+
+    @classmethod
+    def aborted(cls, code: str, sentence: str) -> Ending:
+        """The work was ended from outside."""
+        return cls(RunStatus.ABORTED, RunError(code, sentence))
+
+
+class Settlement(StrEnum):
+    """What came of writing the end of a run."""
+
+    SETTLED = "settled"
+    """The run has ended as asked."""
+    EARLIER = "earlier"
+    """An earlier end stands, or the run belongs to another daemon by now."""
+    KEPT = "kept"
+    """The store does not answer. The run is not settled; its end is kept and written later."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalWrite:
+    """The terminal write of one run, ready to be stored: scrubbed, cut and stamped."""
+
+    run_id: str
+    workspace: str
+    scope: str | None
+    at: int
+    status: RunStatus
+    error: RunError | None = None
+    result: Any = None
+    is_truncated: bool = False

@@ -1,0 +1,101 @@
+"""Live viewers of runs: woken by each stored change, and fed from the store alone.
+
+A viewer reads what is stored behind the number it has seen. So nothing is shown before it is
+stored, nothing is missed or repeated, and a slow viewer holds up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+
+from roost.errors import RunNotFound
+from roost.models import RunEvent, RunView
+from roost.store.base import RunRows
+
+PAGE = 500
+"""Events read at once."""
+
+
+class RunViewers:
+    """Waits for changes of runs."""
+
+    def __init__(self, rows: RunRows) -> None:
+        self._rows = rows
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._is_closed = False
+
+    def wake(self, run_id: str) -> None:
+        """Tell the viewers of a run that something of it was stored."""
+        for changed in self._waiting.get(run_id, ()):
+            changed.set()
+
+    def close(self) -> None:
+        """Let every viewer read what is stored and end."""
+        self._is_closed = True
+        for run_id in self._waiting:
+            self.wake(run_id)
+
+    async def get(self, workspace: str, run_id: str) -> RunView:
+        """Return a run.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        view = await self._rows.get(workspace, run_id)
+        if view is None:
+            raise RunNotFound(run_id)
+        return view
+
+    async def wait_settled(self, workspace: str, run_id: str) -> RunView:
+        """Wait until a run has settled, or until the recorder closes.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        with self._changes(run_id) as changed:
+            while True:
+                changed.clear()
+                view = await self.get(workspace, run_id)
+                if self._is_closed or not view.status.is_active:
+                    return view
+                await changed.wait()
+
+    async def events(
+        self, workspace: str, run_id: str, after: int
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Yield the events after a sequence number, live; ends after the terminal one.
+
+        Args:
+            after: number of the last event seen; one that was never given counts as 0.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        view = await self.get(workspace, run_id)
+        seen = after if 0 <= after <= view.last_seq else 0
+        with self._changes(run_id) as changed:
+            while True:
+                changed.clear()
+                is_closed = self._is_closed
+                view = await self.get(workspace, run_id)  # before its events: none comes later
+                while events := await self._rows.events(run_id, after=seen, limit=PAGE):
+                    for event in events:
+                        yield event
+                    seen = events[-1].seq
+                if is_closed or not view.status.is_active:
+                    return
+                await changed.wait()
+
+    @contextmanager
+    def _changes(self, run_id: str) -> Iterator[asyncio.Event]:
+        changed = asyncio.Event()
+        waiting = self._waiting.setdefault(run_id, set())
+        waiting.add(changed)
+        try:
+            yield changed
+        finally:
+            waiting.discard(changed)
+            if not waiting:
+                self._waiting.pop(run_id, None)

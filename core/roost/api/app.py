@@ -1,0 +1,49 @@
+"""`create_app`: the application of one engine."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+import roost
+from roost.api.gate import Gate
+from roost.api.refusals import install_error_handlers
+from roost.api.routes import bundles, credentials, daemon, logs, runs
+from roost.api.routes.common import EVERYWHERE
+from roost.api.source import EngineSource
+from roost.clock import Clock
+
+_TAGS = [
+    {"name": "daemon", "description": "The daemon, its workspaces and the stream of changes"},
+    {"name": "bundles", "description": "What is installed, and the actions on it"},
+    {"name": "credentials", "description": "Forms are read, values are only written"},
+    {"name": "runs", "description": "Records of work, and the tools whose calls are runs"},
+    {"name": "logs", "description": "What the bundles wrote"},
+]
+
+
+def create_app(source: EngineSource, *, clock: Clock) -> FastAPI:
+    """Build the application.
+
+    Args:
+        source: the engine it answers for.
+        clock: measures the silence of event streams.
+    """
+    app = FastAPI(
+        title="Roost",
+        summary="The control plane for apps, over the daemon's own socket",
+        version=roost.__version__,
+        openapi_url="/v1/openapi.json",
+        openapi_tags=_TAGS,
+        docs_url=None,  # both pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=EVERYWHERE,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.source = source
+    app.state.clock = clock
+    install_error_handlers(app)
+    app.add_middleware(Gate)
+    for module in (daemon, bundles, credentials, runs, logs):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,150 @@
+"""Errors on the wire: one shape for all of them, the status from the kind of error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from roost.api.reply import reply
+from roost.errors import (
+    BadInput,
+    BundleProtected,
+    Conflict,
+    NotFound,
+    Refused,
+    RoostError,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+_STATUSES: tuple[tuple[type[RoostError], int], ...] = (
+    (BundleProtected, 403),
+    (BadInput, 422),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Refused, 409),
+    (Unavailable, 503),
+)
+
+_UNSAFE_PROBLEMS = frozenset({"value_error", "assertion_error"})
+"""Kinds of validation problems whose text may repeat the value, which may be a secret."""
+
+_FIELD_VALUES = ("body", "set")
+"""Where the values of credential fields stand, the only ones of several kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFacts:
+    """One error: a stable code, a sentence for people, facts for programs."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """The body of every answer that is not 2xx."""
+
+    error: ErrorFacts
+
+
+def status_of(error: RoostError) -> int:
+    """Return the HTTP status that fits an error's kind; 500 when it is of none."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
+def answer_of(error: RoostError) -> ErrorAnswer:
+    """Return an error as it goes over the wire."""
+    return ErrorAnswer(ErrorFacts(error.code, error.message, error.details))
+
+
+def refusal(
+    error: RoostError, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an error as a response; `status` overrides the one of its kind."""
+    return reply(answer_of(error), status or status_of(error), headers)
+
+
+def internal_error() -> RoostError:
+    """Return what callers hear of a fault of ours, which is in the log."""
+    return RoostError(
+        "the daemon met an error of its own and did not finish this; daemon.log in its data "
+        "directory tells which"
+    )
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Give every error of the application the one shape."""
+    app.add_exception_handler(RoostError, _on_roost_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+
+
+async def _on_roost_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RoostError)
+    if status_of(error) == 500:
+        logger.error("%s %s failed: %s", request.method, request.url.path, error, exc_info=error)
+    return refusal(error)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = _problems(error.errors(), is_json=_announces_json(request))
+    listed = "; ".join(f"{place}: {words}" for place, words in problems.items())
+    sentence = f"the request cannot be used as it is: {listed}. Correct these and send it again"
+    return refusal(BadInput(sentence, fields=problems))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return refusal(NotFound(f"there is no {where}; GET /v1/openapi.json lists what there is"))
+    if error.status_code == 405:
+        sentence = f"{where} is not offered; GET /v1/openapi.json lists what is"
+    else:
+        sentence = f"{where} cannot be read as a request; send JSON as /v1/openapi.json describes"
+    return refusal(BadInput(sentence), error.status_code, error.headers)
+
+
+def _announces_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and "+json" in kind)
+
+
+def _problems(found: Sequence[Mapping[str, Any]], *, is_json: bool) -> dict[str, str]:
+    """Say what is wrong with each place, once: a value of several kinds fails at each of them."""
+    problems: dict[str, str] = {}
+    for problem in found:
+        place = tuple(problem["loc"])
+        if place == ("body",) and problem["type"] != "missing" and not is_json:
+            problems["body"] = "must be announced as content-type application/json"
+        elif place[:2] == _FIELD_VALUES and len(place) > 3:
+            problems[_place(place[:3])] = "must be a text, a number, true, false or a list of texts"
+        else:
+            problems[_place(place)] = _words(problem)
+    return problems
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """Name the field: ``body.tool``; positions in the text say nothing to people."""
+    named = [str(part) for part in location if not isinstance(part, int)]
+    return ".".join(named) or "body"
+
+
+def _words(problem: Mapping[str, Any]) -> str:
+    if problem["type"] in _UNSAFE_PROBLEMS:
+        return "does not fit"
+    if problem["type"] == "json_invalid":
+        return "is not valid JSON"
+    words = str(problem["msg"])
+    return words[:1].lower() + words[1:]

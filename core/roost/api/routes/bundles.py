@@ -1,0 +1,107 @@
+"""Bundles: what is installed, and the actions on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query
+from starlette.responses import Response
+
+from roost.api.reply import reply
+from roost.api.routes.common import CONFLICT, PROTECTED, BundleName, StrictRoute, WorkspaceId
+from roost.api.source import Engine
+from roost.models import (
+    ActionResult,
+    BundleDetail,
+    BundleView,
+    Impact,
+    InstallRequest,
+    RespawnResult,
+)
+
+router = APIRouter(prefix="/v1", tags=["bundles"], route_class=StrictRoute)
+
+_INSIDE = "/workspaces/{workspace}/bundles"
+_ONE = _INSIDE + "/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why an interrupting action is asked for; a protected bundle wants to know."""
+
+    reason: str | None = None
+
+
+GroundsBody = Annotated[Grounds | None, Body()]
+
+
+@router.get("/bundles", response_model=list[BundleView])
+async def all_bundles(engine: Engine) -> Response:
+    """List the bundles of all workspaces, by workspace and name."""
+    return reply(await engine.bundles())
+
+
+@router.get(_INSIDE, response_model=list[BundleView])
+async def bundles(engine: Engine, workspace: WorkspaceId) -> Response:
+    """List the bundles of one workspace by name."""
+    return reply(await engine.bundles(workspace))
+
+
+@router.post(_INSIDE, status_code=201, response_model=BundleView, responses=CONFLICT)
+async def install(engine: Engine, workspace: WorkspaceId, request: InstallRequest) -> Response:
+    """Install a bundle and, unless told not to, begin its start without waiting for it."""
+    return reply(await engine.install(workspace, request), 201)
+
+
+@router.get(_ONE, response_model=BundleDetail)
+async def bundle(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+    """Return everything about one bundle."""
+    return reply(await engine.bundle(workspace, name))
+
+
+@router.delete(_ONE, response_model=ActionResult, responses=CONFLICT | PROTECTED)
+async def remove(
+    engine: Engine,
+    workspace: WorkspaceId,
+    name: BundleName,
+    delete_data: Annotated[bool, Query(description="Delete its logs and runs too")] = False,
+    reason: Annotated[str | None, Query(description="Required for a protected bundle")] = None,
+) -> Response:
+    """Stop a bundle and take it out."""
+    return reply(await engine.remove(workspace, name, delete_data=delete_data, reason=reason))
+
+
+@router.post(_ONE + "/start", response_model=ActionResult, responses=CONFLICT)
+async def start(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+    """Start a stopped bundle and wait until it is ready or has failed."""
+    return reply(await engine.start(workspace, name))
+
+
+@router.post(_ONE + "/stop", response_model=ActionResult, responses=CONFLICT | PROTECTED)
+async def stop(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, grounds: GroundsBody = None
+) -> Response:
+    """Stop a bundle and wait until its whole process tree is gone."""
+    return reply(await engine.stop(workspace, name, reason=_reason(grounds)))
+
+
+@router.post(_ONE + "/respawn", response_model=RespawnResult, responses=CONFLICT)
+async def respawn(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, grounds: GroundsBody = None
+) -> Response:
+    """Replace a bundle's process by a new generation and wait for the result.
+
+    Missing and protected bundles are results here, not errors.
+    """
+    return reply(await engine.respawn(workspace, name, reason=_reason(grounds)))
+
+
+@router.get(_ONE + "/impact", response_model=Impact)
+async def impact(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+    """Say what an interrupting action on this bundle would cut right now."""
+    return reply(await engine.impact(workspace, name))
+
+
+def _reason(grounds: Grounds | None) -> str | None:
+    return grounds.reason if grounds else None

@@ -1,0 +1,66 @@
+"""What the API stands on, and who a request is from."""
+
+from __future__ import annotations
+
+import functools
+import pwd
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from roost.clock import Clock
+from roost.contract import EngineAPI
+from roost.events import EventBus
+
+UID_PREFIX = "uid:"
+"""How the server marks a peer in the connection's client address."""
+
+
+class EngineSource(Protocol):
+    """The engine as the API needs it."""
+
+    @property
+    def bus(self) -> EventBus:
+        """The one numbered stream of changes."""
+        ...
+
+    def facade(self, actor: str) -> EngineAPI:
+        """Return the engine as seen by one actor, whose name its records will carry."""
+        ...
+
+
+def _source(request: Request) -> EngineSource:
+    source: EngineSource = request.app.state.source
+    return source
+
+
+def _engine(request: Request) -> EngineAPI:
+    address = request.client.host if request.client else ""
+    return _source(request).facade(actor_name(address))
+
+
+def _clock(request: Request) -> Clock:
+    clock: Clock = request.app.state.clock
+    return clock
+
+
+def actor_name(address: str) -> str:
+    """Return the user name behind a peer's address ``uid:N``, or the address when there is none."""
+    number = address.removeprefix(UID_PREFIX)
+    if number == address or not number.isdigit():
+        return address or "unknown"
+    return _user_name(int(number)) or address
+
+
+@functools.lru_cache(maxsize=64)
+def _user_name(uid: int) -> str | None:
+    # Cached: a look-up may go to a directory service and blocks the loop while it does.
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
+
+
+Source = Annotated[EngineSource, Depends(_source)]
+Engine = Annotated[EngineAPI, Depends(_engine)]
+Time = Annotated[Clock, Depends(_clock)]

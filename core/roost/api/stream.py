@@ -1,0 +1,104 @@
+"""`EventStream`: a response of server-sent events that stays alive while it is quiet.
+
+It ends when its frames end, when the viewer leaves and when it is cancelled; on every one of these
+paths its tasks are gone before it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from roost.api.refusals import answer_of, internal_error
+from roost.clock import Clock
+from roost.errors import RoostError
+from roost.models.codec import to_json
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 25.0
+"""Silence after which a comment is sent: below the 30 s at which common proxies give up."""
+
+_COMMENT = b": keep-alive\n\n"
+
+
+def frame(name: str, data: object, id: str | None = None) -> bytes:
+    """Return one event as it goes over the wire; JSON never holds a line break."""
+    id_line = f"id: {id}\n".encode() if id is not None else b""
+    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), id_line, to_json(data))
+
+
+class EventStream(Response):
+    """Sends frames as they come, and a comment whenever `KEEP_ALIVE_S` passed since the last.
+
+    Args:
+        frames: what is sent; closed by the response.
+        clock: measures the silence.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], clock: Clock) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._frames = frames
+        self._clock = clock
+        self._last_frame_at = clock.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        tasks = [
+            asyncio.create_task(self._send_all(send)),
+            asyncio.create_task(self._keep_alive(send)),
+            asyncio.create_task(_wait_for_leaving(receive)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._frames.aclose()
+
+    async def _send_all(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        try:
+            await send(start)
+            while (piece := await self._next_frame()) is not None:
+                await self._send_piece(send, piece)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError:
+            return  # the viewer is gone; there is nobody to tell
+
+    async def _next_frame(self) -> bytes | None:
+        """Turn an error into the last frame: the status of the response has long been sent."""
+        try:
+            return await anext(self._frames, None)
+        except RoostError as error:
+            return frame("error", answer_of(error))
+        except Exception:
+            logger.exception("an event stream failed")
+            return frame("error", answer_of(internal_error()))
+
+    async def _send_piece(self, send: Send, piece: bytes) -> None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        self._last_frame_at = self._clock.monotonic()
+
+    async def _keep_alive(self, send: Send) -> None:
+        while True:
+            left = self._last_frame_at + KEEP_ALIVE_S - self._clock.monotonic()
+            if left > 0:
+                await self._clock.sleep(left)
+                continue
+            try:
+                await self._send_piece(send, _COMMENT)
+            except OSError:
+                return
+
+
+async def _wait_for_leaving(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

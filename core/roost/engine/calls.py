@@ -1,0 +1,39 @@
+"""`SupervisedCaller`: lets runs call tools on the generation that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from roost.models import RunProgress, ToolView
+from roost.runs import CallEnded, ToolAnswer
+from roost.supervision import CallEnded as SessionEnded
+from roost.supervision import Supervisor
+
+
+class SupervisedCaller:
+    """Translates between the words of supervision and those of runs."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def tools(self, workspace: str, bundle: str) -> tuple[ToolView, ...]:
+        return self._supervisor.tools(workspace, bundle)
+
+    def generation(self, workspace: str, bundle: str) -> int:
+        generation = self._supervisor.slot(workspace, bundle).generation
+        return generation.number if generation is not None else 0
+
+    async def call(
+        self,
+        workspace: str,
+        bundle: str,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Callable[[RunProgress], None],
+    ) -> ToolAnswer:
+        try:
+            answer = await self._supervisor.call(workspace, bundle, tool, arguments, on_progress)
+        except SessionEnded as ended:
+            raise CallEnded(ended.code, ended.sentence) from ended
+        return ToolAnswer(content=answer.content, is_error=answer.is_error, text=answer.text)

@@ -1,0 +1,31 @@
+"""All verbs: what each does in one line, and the module that has it."""
+
+from __future__ import annotations
+
+VERBS = {
+    "ps": ("ps", "list bundles"),
+    "logs": ("logs", "show or follow a bundle's log"),
+    "show": ("show", "everything about one bundle"),
+    "add": ("add", "install a bundle"),
+    "remove": ("remove", "stop a bundle and take it out"),
+    "start": ("slots", "start a bundle and wait until it is ready"),
+    "stop": ("slots", "stop a bundle and wait until its processes are gone"),
+    "respawn": ("slots", "replace a bundle's process by a new generation"),
+    "credentials": ("credentials", "show, set, clear or restore a bundle's credentials"),
+    "tools": ("tools", "list the tools of a bundle"),
+    "call": ("call", "call a tool, as a run"),
+    "runs": ("runs", "list runs, newest first"),
+    "run show": ("run", "a run with its input, events and result"),
+    "run follow": ("run", "follow a run until it has settled"),
+    "run stop": ("run", "stop a run and wait until it has settled"),
+    "workspace list": ("workspaces", "list workspaces"),
+    "workspace create": ("workspaces", "create a workspace"),
+    "status": ("status", "the daemon and what it looks after"),
+    "down": ("down", "stop the daemon and its bundles"),
+    "serve": ("serve", "run the daemon in the foreground"),
+    "demo": ("", "try Roost on throw-away apps"),
+}
+"""Words of the verb: its module in `roost.cli`, and its line in the help.
+
+The demo is a program of its own and reads its arguments itself.
+"""

@@ -1,0 +1,241 @@
+"""`HttpEngine`: the `EngineAPI` over the daemon's Unix socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from roost.client.http_socket import HttpSocket
+from roost.client.sse import ServerEvent
+from roost.errors import DaemonUnreachable
+from roost.models import (
+    CHANGE_BODIES,
+    ActionResult,
+    BundleDetail,
+    BundleView,
+    CallRequest,
+    Change,
+    Closing,
+    CredentialForm,
+    CredentialOutcome,
+    CredentialWrite,
+    DaemonView,
+    EngineEvent,
+    Impact,
+    InstallRequest,
+    LogPage,
+    RespawnResult,
+    RunDetail,
+    RunEvent,
+    RunQuery,
+    RunView,
+    Snapshot,
+    StopOutcome,
+    ToolView,
+    WorkspaceView,
+)
+
+
+class HttpEngine:
+    """A daemon behind one socket; use it with ``async with``.
+
+    Every method raises `DaemonUnreachable` when nobody answers, and the daemon's own error,
+    rebuilt, when it answers with one.
+
+    Args:
+        socket_path: the daemon's Unix socket.
+    """
+
+    def __init__(self, socket_path: str) -> None:
+        self._socket = HttpSocket(socket_path)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; safe to call twice."""
+        await self._socket.close()
+
+    # Streams
+
+    async def events(self) -> AsyncIterator[EngineEvent]:
+        async with aclosing(self._socket.stream("/v1/events", {})) as stream:
+            async for sent in stream:
+                event = self._engine_event(sent)
+                if event is None:
+                    continue
+                yield event
+                if isinstance(event, Change) and isinstance(event.body, Closing):
+                    return
+        raise DaemonUnreachable("the daemon went away without saying so; run `roost` to restart it")
+
+    async def run_events(
+        self, workspace: str, run_id: str, *, after: int = 0
+    ) -> AsyncIterator[RunEvent]:
+        path = f"{_run_path(workspace, run_id)}/events"
+        async with aclosing(self._socket.stream(path, {"after": after})) as stream:
+            async for sent in stream:
+                if sent.name == "closing":
+                    return
+                yield self._socket.decoded(sent.data, RunEvent)
+
+    async def follow_log(
+        self, workspace: str, name: str, *, tail: int = 200
+    ) -> AsyncIterator[LogPage]:
+        path = f"{_bundle_path(workspace, name)}/log/events"
+        async with aclosing(self._socket.stream(path, {"tail": tail})) as stream:
+            async for sent in stream:
+                if sent.name == "closing":
+                    return
+                yield self._socket.decoded(sent.data, LogPage)
+
+    # Daemon and workspaces
+
+    async def status(self) -> DaemonView:
+        return await self._socket.get("/v1/status", DaemonView)
+
+    async def shutdown(self) -> None:
+        await self._socket.act("POST", "/v1/shutdown", ActionResult)
+
+    async def workspaces(self) -> tuple[WorkspaceView, ...]:
+        return await self._socket.get("/v1/workspaces", tuple[WorkspaceView, ...])
+
+    async def create_workspace(self, workspace: str, label: str | None = None) -> WorkspaceView:
+        body = {"id": workspace, "label": label}
+        return await self._socket.act("POST", "/v1/workspaces", WorkspaceView, body)
+
+    # Bundles
+
+    async def bundles(self, workspace: str | None = None) -> tuple[BundleView, ...]:
+        path = "/v1/bundles" if workspace is None else f"{_workspace_path(workspace)}/bundles"
+        return await self._socket.get(path, tuple[BundleView, ...])
+
+    async def bundle(self, workspace: str, name: str) -> BundleDetail:
+        return await self._socket.get(_bundle_path(workspace, name), BundleDetail)
+
+    async def install(self, workspace: str, request: InstallRequest) -> BundleView:
+        path = f"{_workspace_path(workspace)}/bundles"
+        return await self._socket.act("POST", path, BundleView, request)
+
+    async def remove(
+        self, workspace: str, name: str, *, delete_data: bool = False, reason: str | None = None
+    ) -> ActionResult:
+        query = {"delete_data": delete_data, "reason": reason}
+        return await self._socket.act(
+            "DELETE", _bundle_path(workspace, name), ActionResult, query=query
+        )
+
+    async def start(self, workspace: str, name: str) -> ActionResult:
+        return await self._socket.act(
+            "POST", f"{_bundle_path(workspace, name)}/start", ActionResult
+        )
+
+    async def stop(self, workspace: str, name: str, *, reason: str | None = None) -> ActionResult:
+        path = f"{_bundle_path(workspace, name)}/stop"
+        return await self._socket.act("POST", path, ActionResult, {"reason": reason})
+
+    async def respawn(
+        self, workspace: str, name: str, *, reason: str | None = None
+    ) -> RespawnResult:
+        path = f"{_bundle_path(workspace, name)}/respawn"
+        return await self._socket.act("POST", path, RespawnResult, {"reason": reason})
+
+    async def impact(self, workspace: str, name: str) -> Impact:
+        return await self._socket.get(f"{_bundle_path(workspace, name)}/impact", Impact)
+
+    # Credentials
+
+    async def credential_form(self, workspace: str, name: str) -> CredentialForm:
+        return await self._socket.get(
+            f"{_bundle_path(workspace, name)}/credentials", CredentialForm
+        )
+
+    async def write_credentials(
+        self, workspace: str, name: str, write: CredentialWrite
+    ) -> CredentialOutcome:
+        path = f"{_bundle_path(workspace, name)}/credentials"
+        return await self._socket.act("PATCH", path, CredentialOutcome, write)
+
+    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
+        path = f"{_bundle_path(workspace, name)}/credentials/restore"
+        return await self._socket.act("POST", path, CredentialOutcome)
+
+    # Tools and runs
+
+    async def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
+        return await self._socket.get(
+            f"{_bundle_path(workspace, name)}/tools", tuple[ToolView, ...]
+        )
+
+    async def call_tool(self, workspace: str, name: str, request: CallRequest) -> RunView:
+        path = f"{_bundle_path(workspace, name)}/calls"
+        return await self._socket.act("POST", path, RunView, request)
+
+    async def runs(self, query: RunQuery) -> tuple[RunView, ...]:
+        wanted = {
+            "workspace": query.workspace,
+            "bundle": query.bundle,
+            "scope": query.scope,
+            "status": list(query.statuses),
+            "limit": query.limit,
+            "before": query.before,
+        }
+        return await self._socket.get("/v1/runs", tuple[RunView, ...], wanted)
+
+    async def run(self, workspace: str, run_id: str) -> RunDetail:
+        return await self._socket.get(_run_path(workspace, run_id), RunDetail)
+
+    async def stop_run(self, workspace: str, run_id: str) -> StopOutcome:
+        return await self._socket.act("POST", f"{_run_path(workspace, run_id)}/stop", StopOutcome)
+
+    # Logs
+
+    async def log_page(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        generation: int | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 500,
+    ) -> LogPage:
+        query = {"generation": generation, "before": before, "after": after, "limit": limit}
+        return await self._socket.get(f"{_bundle_path(workspace, name)}/log", LogPage, query)
+
+    def _engine_event(self, sent: ServerEvent) -> EngineEvent | None:
+        if sent.name == "snapshot":
+            return self._socket.decoded(sent.data, Snapshot)
+        kind = CHANGE_BODIES.get(sent.name)
+        if kind is None:  # a newer daemon may tell of things this client does not know
+            return None
+        revision = self._socket.decoded(sent.id.rpartition(".")[2], int)
+        return Change(revision, self._socket.decoded(sent.data, kind))
+
+
+def _segment(text: str) -> str:
+    """Quote one path segment; dots too, because ``..`` would be resolved away."""
+    return quote(text, safe="").replace(".", "%2E")
+
+
+def _workspace_path(workspace: str) -> str:
+    return f"/v1/workspaces/{_segment(workspace)}"
+
+
+def _bundle_path(workspace: str, name: str) -> str:
+    return f"{_workspace_path(workspace)}/bundles/{_segment(name)}"
+
+
+def _run_path(workspace: str, run_id: str) -> str:
+    return f"{_workspace_path(workspace)}/runs/{_segment(run_id)}"

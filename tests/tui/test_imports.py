@@ -1,0 +1,19 @@
+"""What the first paint has to load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("httpx", "pydantic_settings", "fastapi", "sqlalchemy", "mcp", "roost_tui.modals")
+
+
+def test_the_screen_loads_nothing_heavy_before_its_first_paint() -> None:
+    program = (
+        "import sys; import roost_tui.app; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"

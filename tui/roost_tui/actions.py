@@ -1,0 +1,280 @@
+"""The table of actions: bindings, palette, footer, help and read-only mode come from it.
+
+What the engine knows (risk, role, verb) stays in `roost.contract.ACTIONS`; an entry here with the
+same id gives it a key and words. The other entries act on the screen alone and only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding
+
+from roost.contract import ACTIONS, Risk
+
+FOOTER_LIMIT = 8
+"""Keys the footer shows at most."""
+
+
+class Place(StrEnum):
+    """A panel that can have the focus; the values are the ids of the widgets."""
+
+    BUNDLES = "bundles"
+    RUNS = "runs"
+    LOGS = "logs"
+    DETAIL = "detail"
+    EVENTS = "events"
+
+
+TABLES = (Place.BUNDLES, Place.RUNS)
+BOTTOM = (Place.LOGS, Place.DETAIL, Place.EVENTS)
+EVERYWHERE = (*TABLES, *BOTTOM)
+FILTERED = (*TABLES, Place.LOGS)
+"""Panels that take a filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAction:
+    """One thing a key or the palette can do."""
+
+    id: str
+    keys: str
+    """Textual key names, separated by commas; empty for what only the palette offers."""
+    label: str
+    """One or two words for the footer."""
+    help: str
+    """One sentence for the palette and the help."""
+    group: str
+    places: tuple[Place, ...] = EVERYWHERE
+    footer: int = 0
+    """Rank in the footer, lowest first; 0 keeps it out."""
+    on_widget: bool = False
+    """Whether the focused widget does it itself."""
+    in_palette: bool = True
+
+    @property
+    def risk(self) -> Risk:
+        """What it may cost; actions of the screen alone only read."""
+        known = ACTIONS.get(self.id)
+        return known.risk if known else Risk.READS
+
+    @property
+    def verb(self) -> str | None:
+        """Words of the command line that do the same, if any."""
+        known = ACTIONS.get(self.id)
+        return known.verb if known else None
+
+    @property
+    def call(self) -> str:
+        """The Textual action that a binding runs."""
+        if self.on_widget:
+            return f"move('{self.id.removeprefix('move.')}')"
+        return f"screen.perform('{self.id}')"
+
+
+def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = EVERYWHERE) -> KeyAction:
+    label = name.replace("_", " ")
+    return KeyAction(
+        f"move.{name}", keys, label, help, "Move", places, on_widget=True, in_palette=False
+    )
+
+
+_BUNDLE_ANYWHERE = (Place.BUNDLES, *BOTTOM)
+
+KEY_ACTIONS: tuple[KeyAction, ...] = (
+    _move("down", "down,j", "Next row or line"),
+    _move("up", "up,k", "Previous row or line"),
+    _move("half_down", "ctrl+d", "Half a page down"),
+    _move("half_up", "ctrl+u", "Half a page up"),
+    _move("page_down", "pagedown", "A page down"),
+    _move("page_up", "pageup", "A page up"),
+    _move("top", "g,home", "To the first row or line"),
+    _move("bottom", "G,end", "To the last one; in logs this follows again"),
+    _move("left", "left", "Scroll left", (Place.LOGS,)),
+    _move("right", "right", "Scroll right", (Place.LOGS,)),
+    KeyAction(
+        "screen.open", "enter", "open", "Open the detail of the row", "Move", TABLES, footer=4
+    ),
+    KeyAction(
+        "screen.back",
+        "escape",
+        "back",
+        "Clear the filter, then go back; never quits",
+        "Move",
+        footer=9,
+        in_palette=False,
+    ),
+    KeyAction("screen.next_panel", "tab", "next panel", "To the next panel", "Move", footer=10),
+    KeyAction(
+        "screen.previous_panel", "shift+tab", "previous panel", "To the previous panel", "Move"
+    ),
+    KeyAction("screen.next_tab", "]", "next tab", "To the next tab", "Move", footer=11),
+    KeyAction("screen.previous_tab", "[", "previous tab", "To the previous tab", "Move"),
+    KeyAction("screen.dashboard", "1", "dashboard", "Back to the whole dashboard", "Move"),
+    KeyAction(
+        "screen.zoom", "z", "zoom", "One panel over the whole screen, or back", "Move", footer=8
+    ),
+    KeyAction("screen.help", "?,f1", "help", "The keys of what has the focus", "Find", footer=1),
+    KeyAction(
+        "screen.palette",
+        ":,ctrl+p",
+        "command",
+        "Find any command by name",
+        "Find",
+        footer=2,
+        in_palette=False,
+    ),
+    KeyAction(
+        "screen.filter",
+        "/",
+        "filter",
+        "Filter the panel: words, !not, state:dead, since:1h, ~regex",
+        "Find",
+        FILTERED,
+        footer=3,
+    ),
+    KeyAction("screen.next_match", "n", "next", "Next match of the filter", "Find", FILTERED),
+    KeyAction(
+        "screen.previous_match",
+        "N",
+        "previous",
+        "Previous match of the filter",
+        "Find",
+        FILTERED,
+    ),
+    KeyAction(
+        "screen.faults", "!", "faults only", "Only what is down or not as configured", "Find"
+    ),
+    KeyAction(
+        "screen.sort_left", "<", "sort by previous", "Sort by the column before", "Find", TABLES
+    ),
+    KeyAction("screen.sort_right", ">", "sort by next", "Sort by the next column", "Find", TABLES),
+    KeyAction("screen.sort_order", "o", "reverse order", "Turn the order round", "Find", TABLES),
+    KeyAction(
+        "bundle.respawn",
+        "R",
+        "respawn",
+        "Replace the process by a new generation",
+        "Bundle",
+        _BUNDLE_ANYWHERE,
+        footer=5,
+    ),
+    KeyAction(
+        "bundle.credentials",
+        "c",
+        "credentials",
+        "Set or clear credentials, then respawn with them",
+        "Bundle",
+        _BUNDLE_ANYWHERE,
+        footer=6,
+    ),
+    KeyAction("bundle.start", "S", "start", "Start it", "Bundle", (Place.BUNDLES,), footer=7),
+    KeyAction(
+        "bundle.stop",
+        "s",
+        "stop",
+        "Stop it and everything it started",
+        "Bundle",
+        (Place.BUNDLES,),
+        footer=7,
+    ),
+    KeyAction("bundle.call", "t", "call tool", "Call one of its tools", "Bundle", (Place.BUNDLES,)),
+    KeyAction("bundle.logs", "l", "logs", "Follow the log", "Bundle"),
+    KeyAction(
+        "bundle.previous_logs",
+        "p",
+        "previous logs",
+        "The log of the generation before",
+        "Bundle",
+        _BUNDLE_ANYWHERE,
+    ),
+    KeyAction("run.list", "u", "runs", "The runs of this bundle", "Bundle", (Place.BUNDLES,)),
+    KeyAction(
+        "bundle.remove",
+        "D",
+        "remove",
+        "Stop it and take it out; its name is typed",
+        "Bundle",
+        (Place.BUNDLES,),
+    ),
+    KeyAction("run.stop", "s", "stop", "Stop the run", "Run", (Place.RUNS,), footer=5),
+    KeyAction(
+        "logs.follow",
+        "f",
+        "follow",
+        "Follow what is written, or pause",
+        "Logs",
+        (Place.LOGS,),
+        footer=4,
+    ),
+    KeyAction("logs.wrap", "w", "wrap", "Wrap long lines", "Logs", (Place.LOGS,), footer=6),
+    KeyAction(
+        "logs.stamps", "t", "stamps", "Show or hide the times", "Logs", (Place.LOGS,), footer=7
+    ),
+    KeyAction("screen.copy", "y", "copy", "Copy the line, the id or the name", "Row"),
+    KeyAction("screen.menu", "x", "more", "Every action of the row", "Row", TABLES, footer=8),
+    KeyAction("screen.workspace", "W", "workspace", "Choose the workspace", "Screen"),
+    KeyAction("screen.all_workspaces", "0", "all workspaces", "Show every workspace", "Screen"),
+    KeyAction("screen.pause", "P", "pause", "Hold the picture still, or go on", "Screen"),
+    KeyAction("screen.messages", "", "messages", "What was done and what went wrong", "Screen"),
+    KeyAction("link.retry", "r", "retry", "Connect again now", "Screen", footer=3),
+    KeyAction(
+        "daemon.stop", "", "stop the daemon", "Stop the daemon with all bundles and runs", "Screen"
+    ),
+    KeyAction(
+        "screen.detach", "q,ctrl+q", "detach", "Leave; bundles and runs go on", "Screen", footer=12
+    ),
+)
+"""Every entry, in the order of the help."""
+
+
+FILTER_KEYS: tuple[KeyAction, ...] = (
+    KeyAction("filter.keep", "enter", "keep", "Keep the filter and go back to the panel", "Find"),
+    KeyAction("filter.clear", "escape", "clear", "Clear the filter", "Find"),
+)
+"""What the footer shows while a filter is typed; the text field does these itself."""
+
+
+def allowed(entries: Iterable[KeyAction], *, read_only: bool) -> tuple[KeyAction, ...]:
+    """Return the entries that may be done: a read-only screen keeps what only reads."""
+    return tuple(entry for entry in entries if not read_only or entry.risk == Risk.READS)
+
+
+def bindings_at(entries: Iterable[KeyAction], place: Place | None) -> list[Binding]:
+    """Return the bindings of one panel, or with None those of the screen as a whole."""
+    return [
+        Binding(entry.keys, entry.call, entry.label, tooltip=entry.help, id=entry.id)
+        for entry in entries
+        if entry.keys and _belongs(entry, place)
+    ]
+
+
+def _belongs(entry: KeyAction, place: Place | None) -> bool:
+    is_global = entry.places == EVERYWHERE and not entry.on_widget
+    return is_global if place is None else not is_global and place in entry.places
+
+
+def footer_entries(entries: Sequence[KeyAction], place: Place) -> tuple[KeyAction, ...]:
+    """Return what the footer shows for a panel, by rank."""
+    ranked = [entry for entry in entries if entry.footer and place in entry.places]
+    return tuple(sorted(ranked, key=lambda entry: entry.footer)[:FOOTER_LIMIT])
+
+
+_KEY_TEXT = {
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "f1": "F1",
+    "ctrl+d": "^d",
+    "ctrl+u": "^u",
+    "ctrl+p": "^p",
+    "ctrl+q": "^q",
+}
+
+
+def key_text(keys: str, *, all_keys: bool = False) -> str:
+    """Return keys as people read them: the first one, or all of them."""
+    names = [_KEY_TEXT.get(key, key) for key in keys.split(",") if key]
+    return " ".join(names) if all_keys else "".join(names[:1])

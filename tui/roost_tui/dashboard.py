@@ -1,0 +1,431 @@
+"""`Dashboard`: bundles, runs, and the log, detail and events of the selected row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingsMap
+from textual.containers import Vertical
+from textual.getters import query_one
+from textual.message import Message
+from textual.reactive import reactive
+
+from roost.clock import Clock
+from roost.contract import EngineAPI
+from roost.models import BundleView, RunView
+from roost_tui import bundle_rows, bundle_text, remarks, row_text, run_rows, tables_model
+from roost_tui.actions import (
+    FILTER_KEYS,
+    KeyAction,
+    Place,
+    bindings_at,
+    footer_entries,
+    key_text,
+)
+from roost_tui.columns import Drawing
+from roost_tui.commands import Commands
+from roost_tui.feed import SelectionFeed
+from roost_tui.filters import BUNDLE_KEYS, LOG_KEYS, NO_FILTER, RUN_KEYS, FilterError, parse_filter
+from roost_tui.glyphs import UNICODE, Glyphs
+from roost_tui.notes import RowKey, RowNote, Severity
+from roost_tui.panels import PanelScreen
+from roost_tui.row_model import Choice
+from roost_tui.row_text import Detail
+from roost_tui.selection import NOTHING_SELECTED, Selection
+from roost_tui.spans import Tone
+from roost_tui.state import LinkPhase, ScreenState, with_link
+from roost_tui.titles import Titles
+from roost_tui.widgets.banner import Banner
+from roost_tui.widgets.filter_bar import FilterBar
+from roost_tui.widgets.header_bar import HeaderBar
+from roost_tui.widgets.key_footer import KeyFooter
+from roost_tui.widgets.lines_view import LinesView
+from roost_tui.widgets.log_view import LogView
+from roost_tui.widgets.panel_title import PanelTitle
+from roost_tui.widgets.table import RowTable
+from roost_tui.widgets.tables import BundleTable, RunTable
+from roost_tui.widgets.tones import Swatch
+
+SETTLE_S = 0.08
+"""How long the cursor must rest before the panels read what belongs to its row."""
+
+
+class Dashboard(PanelScreen, inherit_bindings=False):
+    """The main screen.
+
+    Args:
+        entries: the table of actions as allowed and remapped.
+        engine: the engine, or None while there is no connection.
+        clock: time for stamps, durations and countdowns.
+        glyphs: the set of characters.
+        workspace: the workspace to show; None shows all.
+        is_read_only: whether the header says that nothing can be changed.
+    """
+
+    AUTO_FOCUS = "#bundles"
+
+    state: reactive[ScreenState] = reactive(ScreenState(), init=False)
+    shown: reactive[ScreenState] = reactive(ScreenState())
+    """`state`, or what it was when the picture was paused."""
+    notes: reactive[Mapping[RowKey, RowNote]] = reactive({}, init=False)
+    workspace: reactive[str | None] = reactive(None)
+    now: reactive[int] = reactive(0, init=False)
+    is_paused: reactive[bool] = reactive(False, init=False)
+    is_faults_only: reactive[bool] = reactive(False, init=False)
+
+    bundle_table = query_one("#bundles", BundleTable)
+    run_table = query_one("#runs", RunTable)
+    log_view = query_one("#logs", LogView)
+    detail_view = query_one("#detail", LinesView)
+    events_view = query_one("#events", LinesView)
+    filter_bar = query_one("#filter-bar", FilterBar)
+
+    @dataclass
+    class OperationRequested(Message):
+        """Something is to be done to the selected row."""
+
+        action_id: str
+        selection: Selection
+
+    class RetryRequested(Message):
+        """The operator does not want to wait for the next attempt to connect."""
+
+    class MessagesRequested(Message):
+        """The list of messages is wanted."""
+
+    @dataclass
+    class Said(Message):
+        """Something to tell the operator."""
+
+        severity: Severity
+        text: str
+
+    def __init__(
+        self,
+        entries: Sequence[KeyAction],
+        engine: Callable[[], EngineAPI | None],
+        clock: Clock,
+        *,
+        glyphs: Glyphs = UNICODE,
+        workspace: str | None = None,
+        is_read_only: bool = False,
+    ) -> None:
+        super().__init__(id="dashboard")
+        self.entries = tuple(entries)
+        self.clock = clock
+        self.glyphs = glyphs
+        self.set_reactive(Dashboard.workspace, workspace)
+        self.set_reactive(Dashboard.now, clock.now())
+        self.choices = {
+            Place.BUNDLES: Choice(workspace, sort_title=bundle_rows.DEFAULT_ORDER),
+            Place.RUNS: Choice(workspace, sort_title=run_rows.DEFAULT_ORDER),
+        }
+        self.is_read_only = is_read_only
+        """Whether nothing can be changed from here."""
+        self._engine = engine
+        self.bundle_model = tables_model.bundle_model()
+        self.run_model = tables_model.run_model()
+        self._detail: tuple[object, Detail | None] = (None, None)
+        self._fed: tuple[tuple[object, object], Place | None] | None = None
+        self._wanted_run: RowKey | None = None
+        self._commands = Commands(self)
+        self._titles = Titles(self)
+        # Keys differ by read-only mode and remapping, so they belong to the instance.
+        self._bindings = BindingsMap(bindings_at(entries, None))
+
+    def compose(self) -> ComposeResult:
+        yield Swatch(id=Swatch.FRAME)
+        yield Swatch(id=Swatch.PANELS)
+        yield HeaderBar(self.glyphs).data_bind(
+            Dashboard.workspace, Dashboard.now, state=Dashboard.shown
+        )
+        yield Banner().data_bind(Dashboard.now, Dashboard.state)
+        yield PanelTitle("all-title", self.glyphs)
+        with Vertical(id="panels"):
+            yield PanelTitle("bundles-title", self.glyphs)
+            yield BundleTable(self.entries, self.glyphs)
+            yield PanelTitle("runs-title", self.glyphs)
+            yield RunTable(self.entries, self.glyphs)
+            yield PanelTitle("bottom-title", self.glyphs)
+            yield LogView(self.entries, self.glyphs)
+            yield LinesView(self.entries, Place.DETAIL, self.glyphs)
+            yield LinesView(self.entries, Place.EVENTS, self.glyphs)
+        yield FilterBar()
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        self._feed = SelectionFeed(self._engine, self.clock, self.log_view)
+        self.query_one(Banner).retry_key = self._key_of("link.retry")
+        self.lay_out_panels()
+        self.show_rows()
+        self.set_interval(1.0, self._tick, name="clock")
+
+    def _key_of(self, action_id: str) -> str:
+        return next((key_text(entry.keys) for entry in self.entries if entry.id == action_id), "")
+
+    # State
+
+    def _tick(self) -> None:
+        self.now = self.clock.now()
+
+    def watch_now(self) -> None:
+        self.show_rows()
+
+    def watch_notes(self) -> None:
+        self.show_rows()
+
+    def watch_state(self, before: ScreenState, state: ScreenState) -> None:
+        self.set_reactive(Dashboard.now, self.clock.now())
+        self.shown = with_link(self.shown, state.link) if self.is_paused else state
+        self.set_class(state.has_seen_engine and not state.link.is_live, "-greyed")
+        if state.link.phase is LinkPhase.LIVE and before.link.phase is not LinkPhase.LIVE:
+            self._fed = None
+        self.show_rows()
+
+    def watch_is_paused(self, is_paused: bool) -> None:
+        if not is_paused:
+            self.shown = self.state
+        self.show_rows()
+
+    def watch_is_faults_only(self, is_faults_only: bool) -> None:
+        for place, choice in self.choices.items():
+            self.choices[place] = replace(choice, faults_only=is_faults_only)
+        self.show_rows()
+
+    def watch_workspace(self, workspace: str | None) -> None:
+        for place, choice in self.choices.items():
+            self.choices[place] = replace(choice, workspace=workspace)
+        if self.is_mounted:
+            self.show_rows()
+
+    @property
+    def selection(self) -> Selection:
+        """The selected row as it is now."""
+        if self.lead is Place.BUNDLES:
+            bundle = self.bundle_table.cursor_row
+            return Selection(bundle=bundle) if bundle else NOTHING_SELECTED
+        run = self.run_table.cursor_row
+        return Selection(run=run) if run else NOTHING_SELECTED
+
+    # Rows
+
+    def show_rows(self) -> None:
+        """Bring the tables and everything about the selected row up to date."""
+        if not self.is_mounted:
+            return
+        drawing = Drawing(self.now, self.glyphs, self.notes)
+        self._show_bundles(drawing)
+        self._show_runs(drawing)
+        self._follow_selection()
+        self._show_lines()
+        self.show_titles()
+
+    def _show_bundles(self, drawing: Drawing) -> None:
+        table, choice = self.bundle_table, self.choices[Place.BUNDLES]
+        rows = self.bundle_model.rows(self.shown.bundles, choice, self.now)
+        table.show_columns(tables_model.bundle_columns(has_workspaces=self._has_workspaces))
+        table.show_order(choice.sort_title, is_descending=choice.is_descending)
+        table.show_empty(
+            remarks.no_bundles(self.shown, choice.filter, faults_only=choice.faults_only)
+        )
+        table.show(rows, drawing)
+
+    def _show_runs(self, drawing: Drawing) -> None:
+        table, choice = self.run_table, self.choices[Place.RUNS]
+        rows = self.run_model.rows(self.shown.runs, choice, self.now)
+        table.show_columns(tables_model.run_columns(has_workspaces=self._has_workspaces))
+        table.show_order(choice.sort_title, is_descending=choice.is_descending)
+        table.show_empty(remarks.no_runs(self.shown, choice.filter, faults_only=choice.faults_only))
+        table.show(rows, drawing)
+        if self._wanted_run is not None and table.select(self._wanted_run):
+            self._wanted_run = None
+
+    @property
+    def _has_workspaces(self) -> bool:
+        return self.workspace is None and len(self.shown.workspaces) > 1
+
+    def show_run(self, run: RunView) -> None:
+        """Put the cursor on a run, as soon as it is among the rows."""
+        if self.workspace not in (None, run.workspace):
+            self.workspace = run.workspace
+        self.is_faults_only = False
+        self.set_filter(Place.RUNS, "")
+        self._wanted_run = run.workspace, run.id
+        self.go_to(Place.RUNS)
+        self.show_rows()
+
+    # The selected row
+
+    @on(RowTable.CursorMoved)
+    def take_cursor(self, message: RowTable.CursorMoved) -> None:
+        message.stop()
+        self._follow_selection()
+        self._show_lines()
+        self.show_titles()
+
+    @on(RowTable.Opened)
+    def open_row(self, message: RowTable.Opened) -> None:
+        message.stop()
+        self.action_perform("screen.open")
+
+    def _follow_selection(self) -> None:
+        """Read what the visible panel needs when another row or another panel is shown."""
+        wanted = (self._version_of(self.selection), self.visible_bottom)
+        if wanted == self._fed or not self.state.link.is_live:
+            return
+        before, self._fed = self._fed, wanted
+        is_same_row = before is not None and before[0][0] == wanted[0][0]
+        if wanted[1] is Place.LOGS:
+            is_same_log = is_same_row and before is not None and before[1] is Place.LOGS
+            if not is_same_log:
+                self.follow_log(self.selection)
+        elif wanted[1] is not None:
+            self.load_detail(self.selection, is_new=not is_same_row)
+
+    def _version_of(self, selection: Selection) -> tuple[object, object]:
+        """Return what identifies a selection, and what makes its detail outdated."""
+        if (bundle := selection.bundle) is not None:
+            number = bundle.generation.number if bundle.generation else 0
+            return selection.key, (bundle.state, bundle.step, number, bundle.credential_revision)
+        if (run := selection.run) is not None:
+            return selection.key, run.status
+        return None, None
+
+    @work(group="log", exclusive=True)
+    async def follow_log(self, selection: Selection) -> None:
+        """Follow the log of the selected row until another one is selected."""
+        self.log_view.reset()
+        await asyncio.sleep(SETTLE_S)
+        await self._feed.follow(selection)
+
+    @work(group="log", exclusive=True)
+    async def show_previous_log(self, bundle: BundleView) -> None:
+        """Show the log of the generation before."""
+        await self._feed.show_previous(bundle)
+
+    @on(LogView.OlderWanted)
+    def load_older(self, message: LogView.OlderWanted) -> None:
+        message.stop()
+        if (bundle := self.selection.bundle) is not None:
+            work_older = self._feed.load_older(bundle)
+            self.run_worker(work_older, name="older lines", group="older", exclusive=True)
+
+    @on(LogView.TailWanted)
+    def follow_anew(self, message: LogView.TailWanted) -> None:
+        message.stop()
+        self.follow_log(self.selection)
+
+    @on(LogView.Changed)
+    def log_changed(self, message: LogView.Changed) -> None:
+        message.stop()
+        self.show_titles()
+
+    @work(group="detail", exclusive=True)
+    async def load_detail(self, selection: Selection, *, is_new: bool) -> None:
+        """Load what the detail and events panels show beyond the row."""
+        if is_new:
+            await asyncio.sleep(SETTLE_S)
+        detail = await self._feed.load_detail(selection)
+        self._detail = (selection.key, detail)
+        self._show_lines()
+
+    def _show_lines(self) -> None:
+        selection = self.selection
+        key = selection.key
+        detail = self._detail[1] if self._detail[0] == key else None
+        if self.visible_bottom is Place.DETAIL:
+            build = partial(
+                row_text.detail_lines, selection, detail, now=self.now, glyphs=self.glyphs
+            )
+            self.detail_view.show(build, about=key)
+        elif self.visible_bottom is Place.EVENTS:
+            moves = row_text.transitions(selection, detail, self.shown.transitions)
+            show_moves = partial(bundle_text.transition_lines, moves, glyphs=self.glyphs)
+            self.events_view.show(show_moves, about=key)
+
+    def show_titles(self) -> None:
+        """Bring titles, header marks and footer up to date."""
+        self._titles.show()
+
+    # Filters
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether a filter is being typed."""
+        return self.filter_bar.has_class("-shown")
+
+    def filter_text(self, place: Place) -> str:
+        """Return the filter of a panel."""
+        if place is Place.LOGS:
+            return self.log_view.filter.source
+        return self.choices[place].filter.source if place in self.choices else ""
+
+    def set_filter(self, place: Place, text: str) -> None:
+        """Give a panel a filter.
+
+        Raises:
+            FilterError: the text is no filter; the panel keeps what it had.
+        """
+        if place is Place.LOGS:
+            wanted = parse_filter(text, LOG_KEYS, strict=False)
+            self.log_view.set_filter(wanted or NO_FILTER, self.now)
+            return
+        keys = BUNDLE_KEYS if place is Place.BUNDLES else RUN_KEYS
+        wanted = parse_filter(text, keys) or NO_FILTER
+        self.choices[place] = replace(self.choices[place], filter=wanted)
+        self.show_rows()
+
+    @on(FilterBar.Typed)
+    def try_filter(self, message: FilterBar.Typed) -> None:
+        message.stop()
+        try:
+            self.set_filter(message.place, message.text)
+        except FilterError as error:
+            self.filter_bar.say(((str(error), Tone.FAULT),))
+        else:
+            self.filter_bar.say(())
+
+    @on(FilterBar.Kept)
+    def keep_filter(self, message: FilterBar.Kept) -> None:
+        message.stop()
+        self.filter_bar.close()
+        self.go_to(message.place)
+
+    @on(FilterBar.Cleared)
+    def clear_filter(self, message: FilterBar.Cleared) -> None:
+        message.stop()
+        self.set_filter(message.place, "")
+        self.filter_bar.close()
+        self.go_to(message.place)
+
+    # Actions
+
+    def action_perform(self, action_id: str) -> None:
+        """Do what an action of the table says."""
+        self._commands.perform(action_id)
+        self.show_titles()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action != "perform":
+            return True
+        return self._commands.can_perform(str(parameters[0]))
+
+    def performable(self) -> tuple[KeyAction, ...]:
+        """Return the actions that the palette offers now."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.in_palette and self._commands.can_perform(entry.id)
+        )
+
+    def footer(self) -> tuple[KeyAction, ...]:
+        """Return the keys to show for what has the focus."""
+        if self.is_typing:
+            return FILTER_KEYS
+        useful = [entry for entry in self.entries if self._commands.is_useful(entry.id)]
+        return footer_entries(useful, self.place)

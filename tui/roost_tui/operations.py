@@ -1,0 +1,329 @@
+"""What actions do: ask where the rules say so, call the engine, and report how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from textual.screen import ModalScreen
+
+from roost.clock import Clock
+from roost.contract import EngineAPI
+from roost.errors import RoostError, Unavailable
+from roost.models import (
+    BundleView,
+    CallRequest,
+    CredentialOutcome,
+    CredentialWrite,
+    Impact,
+    RunView,
+    SlotState,
+)
+from roost_tui import render
+from roost_tui.notes import RowKey, Severity
+from roost_tui.selection import Selection
+from roost_tui.state import ScreenState
+
+if TYPE_CHECKING:
+    from roost_tui.modals import CallToolModal, CredentialsModal
+
+Answer = TypeVar("Answer")
+
+ALIVE = (SlotState.STARTING, SlotState.RUNNING, SlotState.STOPPING)
+
+OPENERS = ("bundle.credentials", "bundle.call")
+"""Actions that only open a form: nothing has happened to the row yet."""
+
+UNKNOWN_CUT = "What it is doing right now cannot be seen from outside; it would be cut."
+
+
+class Desk(Protocol):
+    """What operations need of the app."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def engine(self) -> EngineAPI | None: ...
+
+    @property
+    def screen_state(self) -> ScreenState: ...
+
+    def begin(self, key: RowKey, words: str) -> None:
+        """Mark a row as pending."""
+
+    def end(self, key: RowKey, words: str, *, ok: bool) -> None:
+        """Mark how it ended on the row."""
+
+    def forget(self, key: RowKey) -> None:
+        """Take the mark away: nothing was done."""
+
+    def say(self, severity: Severity, text: str) -> None:
+        """Add a message; warnings and errors are shown at once as well."""
+
+    async def ask(self, question: ModalScreen[Answer]) -> Answer | None:
+        """Show a question and wait for the answer."""
+
+    def open_modal(self, modal: ModalScreen[Any], about: RowKey) -> None:
+        """Show a modal about a bundle that goes on by messages."""
+
+    def open_run(self, run: RunView) -> None:
+        """Put the cursor on a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A yes, with the reason where one had to be given."""
+
+    reason: str | None = None
+
+
+class Operations:
+    """Every action that reaches the engine. Each method is the body of one named worker."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def perform(self, action_id: str, selection: Selection) -> None:
+        """Do an action; what the engine refuses becomes a message."""
+        key = selection.row_key
+        try:
+            await self._dispatch(action_id, selection)
+        except RoostError as error:
+            if key is not None and action_id not in OPENERS:
+                self._desk.end(key, f"{action_id.rpartition('.')[2]} failed", ok=False)
+            self._desk.say(Severity.ERROR, error.message)
+
+    async def _dispatch(self, action_id: str, selection: Selection) -> None:
+        if action_id == "daemon.stop":
+            await self._stop_daemon()
+        elif selection.run is not None and action_id == "run.stop":
+            await self._stop_run(selection.run)
+        elif selection.bundle is not None:
+            await self._bundle_action(action_id)(selection.bundle)
+
+    def _bundle_action(self, action_id: str) -> Callable[[BundleView], Awaitable[None]]:
+        return {
+            "bundle.respawn": self._respawn,
+            "bundle.start": self._start,
+            "bundle.stop": self._stop,
+            "bundle.remove": self._remove,
+            "bundle.credentials": self._open_credentials,
+            "bundle.call": self._open_call,
+        }[action_id]
+
+    @property
+    def _engine(self) -> EngineAPI:
+        engine = self._desk.engine
+        if engine is None:
+            raise Unavailable("nothing was done: the daemon is not connected; try again when it is")
+        return engine
+
+    # Bundles
+
+    async def _respawn(self, bundle: BundleView) -> None:
+        key = _key(bundle)
+        self._desk.begin(key, "respawn")
+        consent = await self._consent("Respawn", "Replace its process now?", bundle)
+        if consent is None:
+            return self._desk.forget(key)
+        result = await self._engine.respawn(*key, reason=consent.reason)
+        self._finish(
+            key, "respawned" if result.ok else "respawn failed", result.ok, result.sentence
+        )
+
+    async def _start(self, bundle: BundleView) -> None:
+        key = _key(bundle)
+        self._desk.begin(key, "start")
+        result = await self._engine.start(*key)
+        self._finish(key, "started" if result.ok else "start failed", result.ok, result.sentence)
+
+    async def _stop(self, bundle: BundleView) -> None:
+        key = _key(bundle)
+        self._desk.begin(key, "stop")
+        consent = await self._consent("Stop", "Stop it and everything it started?", bundle)
+        if consent is None:
+            return self._desk.forget(key)
+        result = await self._engine.stop(*key, reason=consent.reason)
+        self._finish(key, "stopped" if result.ok else "stop failed", result.ok, result.sentence)
+
+    async def _remove(self, bundle: BundleView) -> None:
+        from roost_tui.modals import TypeNameModal  # modals load after the first paint
+
+        key = _key(bundle)
+        self._desk.begin(key, "remove")
+        impact = await self._engine.impact(*key)
+        cut = _cut_text(bundle, impact)
+        question = f"It is stopped and taken out with its credentials. {cut}".strip()
+        title = f"Remove {bundle.workspace}/{bundle.name}"
+        if not await self._desk.ask(TypeNameModal(title, question, bundle.name)):
+            return self._desk.forget(key)
+        reason = await self._reason(title, bundle) if bundle.protected else ""
+        if reason is None:
+            return self._desk.forget(key)
+        result = await self._engine.remove(*key, reason=reason or None)
+        self._finish(key, "removed" if result.ok else "remove failed", result.ok, result.sentence)
+
+    async def _consent(self, verb: str, question: str, bundle: BundleView) -> Consent | None:
+        """Ask as the rules want it, and return None for a no.
+
+        Nothing in flight: no question. Something, or something that cannot be seen: a question
+        that says what is cut. A protected bundle: its name is typed and a reason given.
+        """
+        from roost_tui.modals import ConfirmModal, TypeNameModal  # loaded after the first paint
+
+        impact = await self._engine.impact(*_key(bundle))
+        cut = _cut_text(bundle, impact)
+        title = f"{verb} {bundle.workspace}/{bundle.name}"
+        if bundle.protected or impact.protected:
+            asked = f"This bundle is protected. {question} {cut}".strip()
+            if not await self._desk.ask(TypeNameModal(title, asked, bundle.name)):
+                return None
+            reason = await self._reason(title, bundle)
+            return None if reason is None else Consent(reason)
+        if cut and not await self._desk.ask(ConfirmModal(title, question, cut, yes_label=verb)):
+            return None
+        return Consent()
+
+    async def _reason(self, title: str, bundle: BundleView) -> str | None:
+        from roost_tui.modals import ReasonModal  # loaded after the first paint
+
+        question = f"{bundle.name} is protected. Why is this done? It goes into the audit log."
+        return await self._desk.ask(ReasonModal(title, question)) or None
+
+    # Runs
+
+    async def _stop_run(self, run: RunView) -> None:
+        from roost_tui.modals import ConfirmModal  # loaded after the first paint
+
+        key = run.workspace, run.id
+        if not run.status.is_active:
+            return self._desk.say(Severity.INFORMATION, f"{run.id} has {run.status} already")
+        self._desk.begin(key, "stop")
+        done = f" {render.progress_count(run.progress)} done" if run.progress else ""
+        cut = f"It cuts {run.title}{',' + done if done else ''}."
+        question = ConfirmModal(f"Stop {run.id}", "Stop this run?", cut, yes_label="Stop")
+        if not await self._desk.ask(question):
+            return self._desk.forget(key)
+        outcome = await self._engine.stop_run(*key)
+        self._finish(key, "stopped" if outcome.stopped else "not stopped", True, outcome.sentence)
+
+    async def _stop_daemon(self) -> None:
+        from roost_tui.modals import ConfirmModal  # loaded after the first paint
+
+        state = self._desk.screen_state
+        active = sum(run.status.is_active for run in state.runs.values())
+        alive = sum(bundle.state in ALIVE for bundle in state.bundles.values())
+        cut = f"It stops {render.plural(alive, 'bundle')} and cuts {render.plural(active, 'run')}."
+        asked = ConfirmModal("Stop the daemon", "Stop it with everything?", cut, yes_label="Stop")
+        if await self._desk.ask(asked):
+            await self._engine.shutdown()
+            self._desk.say(Severity.INFORMATION, "the daemon was asked to stop")
+
+    # Credentials and tools
+
+    async def _open_credentials(self, bundle: BundleView) -> None:
+        from roost_tui.modals import CredentialsModal  # loaded after the first paint
+
+        form = await self._engine.credential_form(*_key(bundle))
+        if not form.fields:
+            text = f"{bundle.name} asks for no credentials, so there is nothing to set"
+            return self._desk.say(Severity.WARNING, text)
+        impact = await self._engine.impact(*_key(bundle))
+        modal = CredentialsModal(
+            form,
+            bundle=bundle,
+            impact=impact,
+            needs_reason=bundle.protected,
+            clock=self._desk.clock,
+        )
+        self._desk.open_modal(modal, _key(bundle))
+
+    async def save_credentials(
+        self, modal: CredentialsModal, workspace: str, bundle: str, write: CredentialWrite
+    ) -> None:
+        """Write credentials for the form that is open."""
+        await self._change_credentials(
+            modal,
+            (workspace, bundle),
+            ("save", "saved"),
+            lambda: self._engine.write_credentials(workspace, bundle, write),
+        )
+
+    async def restore_credentials(
+        self, modal: CredentialsModal, workspace: str, bundle: str
+    ) -> None:
+        """Bring the previous revision back for the form that is open."""
+        restored = await self._change_credentials(
+            modal,
+            (workspace, bundle),
+            ("restore", "saved"),
+            lambda: self._engine.restore_credentials(workspace, bundle),
+        )
+        if restored and modal.is_attached:
+            modal.show_form(await self._engine.credential_form(workspace, bundle))
+
+    async def _change_credentials(
+        self,
+        modal: CredentialsModal,
+        key: RowKey,
+        verb: tuple[str, str],
+        change: Callable[[], Awaitable[CredentialOutcome]],
+    ) -> bool:
+        present, past = verb
+        self._desk.begin(key, present)
+        try:
+            outcome = await change()
+        except RoostError as error:
+            self._desk.end(key, f"{present} failed", ok=False)
+            self._desk.say(Severity.ERROR, error.message)
+            if modal.is_attached:
+                modal.show_error(error)
+            return False
+        if modal.is_attached:
+            modal.show_outcome(outcome)
+        ok = outcome.respawn is None or outcome.respawn.ok
+        self._desk.end(key, past if ok else "respawn failed", ok=ok)
+        self._desk.say(Severity.INFORMATION if ok else Severity.ERROR, outcome.sentence)
+        return True
+
+    async def _open_call(self, bundle: BundleView) -> None:
+        from roost_tui.modals import CallToolModal  # loaded after the first paint
+
+        tools = await self._engine.tools(*_key(bundle))
+        if not tools:
+            return self._desk.say(Severity.WARNING, f"{bundle.name} offers no tools")
+        self._desk.open_modal(CallToolModal(bundle, tools), _key(bundle))
+
+    async def call_tool(
+        self, modal: CallToolModal, workspace: str, bundle: str, request: CallRequest
+    ) -> None:
+        """Begin the call that the open form asks for, then go to its run."""
+        try:
+            run = await self._engine.call_tool(workspace, bundle, request)
+        except RoostError as error:
+            if modal.is_attached:
+                modal.show_error(error)
+            return self._desk.say(Severity.ERROR, error.message)
+        if modal.is_attached:
+            modal.dismiss(None)
+        self._desk.say(Severity.INFORMATION, f"{run.title} was called as {run.id}")
+        self._desk.open_run(run)
+
+    def _finish(self, key: RowKey, words: str, ok: bool, sentence: str) -> None:
+        self._desk.end(key, words, ok=ok)
+        self._desk.say(Severity.INFORMATION if ok else Severity.ERROR, sentence)
+
+
+def _key(bundle: BundleView) -> RowKey:
+    return bundle.workspace, bundle.name
+
+
+def _cut_text(bundle: BundleView, impact: Impact) -> str:
+    """Return what an interruption would cut, or nothing when nothing is in flight."""
+    if impact.run_ids:
+        return f"It {impact.sentence}: {', '.join(impact.run_ids)}."
+    if bundle.state in ALIVE and not impact.is_known:
+        return impact.sentence or UNKNOWN_CUT
+    return ""

@@ -1,0 +1,1 @@
+"""Widgets of the screen: they draw state and post messages, and never ask the engine."""

@@ -1,0 +1,206 @@
+"""What tests do to the fake from the side: put things there, let them fail, be gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.support.fake.clock import FakeClock
+from tests.support.fake.slots import FakeSlots
+from tests.support.fake.switches import Call, Switches
+from tests.support.fake.world import FakeRun, FakeWorld
+
+from roost.errors import RoostError
+from roost.models import (
+    BundleView,
+    ChangeBody,
+    ConfigField,
+    Definition,
+    FieldValue,
+    LogStream,
+    RunError,
+    RunEvent,
+    RunEventKind,
+    RunProgress,
+    RunStatus,
+    RunView,
+    StartStep,
+    ToolView,
+    WorkspaceView,
+)
+
+
+class FakeControls:
+    """The controls of one fake, seen by one actor."""
+
+    def __init__(self, world: FakeWorld, switches: Switches, actor: str) -> None:
+        self.world = world
+        self.switches = switches
+        self.actor = actor
+        self._slots = FakeSlots(world, switches, actor)
+
+    @property
+    def clock(self) -> FakeClock:
+        return self.world.clock
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call so far, oldest first."""
+        return self.switches.calls
+
+    def called(self, method: str) -> list[dict[str, Any]]:
+        """Return the arguments of every call of one method."""
+        return [call.arguments for call in self.calls if call.method == method]
+
+    def add_workspace(self, workspace: str, label: str | None = None) -> WorkspaceView:
+        view = WorkspaceView(workspace, label or workspace, self.clock.now())
+        self.world.put_workspace(view)
+        return view
+
+    def add_bundle(self, view: BundleView, definition: Definition | None = None) -> BundleView:
+        """Add a bundle as it is; its workspace is made when missing."""
+        if view.workspace not in self.world.workspaces:
+            self.add_workspace(view.workspace)
+        self.world.put_bundle(view, definition)
+        return view
+
+    def change_bundle(self, workspace: str, name: str, **changes: Any) -> BundleView:
+        """Change fields of a bundle's view and tell the viewers."""
+        bundle = self.world.require_bundle(workspace, name)
+        self.world.change_bundle(bundle, **changes)
+        return bundle.view
+
+    def add_tool(
+        self, workspace: str, name: str, tool: ToolView, *, result: Any | None = None
+    ) -> None:
+        """Offer a tool. With a `result` its calls succeed at once, else they wait for the test."""
+        bundle = self.world.require_bundle(workspace, name)
+        bundle.tools[tool.name] = tool
+        if result is not None:
+            bundle.results[tool.name] = result
+        self.world.change_bundle(bundle, tool_count=len(bundle.tools))
+
+    def set_form(
+        self,
+        workspace: str,
+        name: str,
+        fields: tuple[ConfigField, ...],
+        values: dict[str, FieldValue] | None = None,
+        *,
+        previous: dict[str, FieldValue] | None = None,
+    ) -> None:
+        """Give a bundle its fields, and what is stored for them."""
+        bundle = self.world.require_bundle(workspace, name)
+        bundle.fields = fields
+        bundle.definition = replace(bundle.definition, fields=fields)
+        bundle.values, bundle.previous = dict(values or {}), previous
+        revision = 1 if values else 0
+        stamp = (revision, self.clock.now(), self.actor)
+        bundle.field_revisions = dict.fromkeys(bundle.values, stamp)
+        self.world.change_bundle(
+            bundle,
+            field_count=len(fields),
+            missing_fields=bundle.missing,
+            credential_revision=revision,
+        )
+
+    def push(self, body: ChangeBody) -> None:
+        """Publish a change as it is, without touching the state."""
+        self.world.publish(body)
+
+    def add_run(
+        self,
+        view: RunView,
+        *,
+        input: Any = None,
+        result: Any = None,
+        events: tuple[RunEvent, ...] = (),
+    ) -> RunView:
+        """Add a run as it is."""
+        last_seq = events[-1].seq if events else view.last_seq
+        run = FakeRun(replace(view, last_seq=last_seq), input, result, list(events))
+        self.world.put_run(run)
+        return run.view
+
+    def progress(
+        self,
+        run_id: str,
+        current: float,
+        total: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Report a step of an active run."""
+        run = self.world.runs[run_id]
+        self.world.add_run_event(
+            run,
+            RunEventKind.STEP,
+            message or f"{current:g}",
+            current,
+            total,
+            progress=RunProgress(current, total, message),
+            step_count=run.view.step_count + 1,
+            last_progress_at=self.clock.now(),
+        )
+
+    def output(self, run_id: str, text: str) -> None:
+        """Add an output event to an active run."""
+        self.world.add_run_event(self.world.runs[run_id], RunEventKind.OUTPUT, text)
+
+    def finish_run(
+        self,
+        run_id: str,
+        status: RunStatus = RunStatus.SUCCEEDED,
+        *,
+        result: Any = None,
+        error: RunError | None = None,
+    ) -> RunView:
+        """Settle an active run."""
+        run = self.world.runs[run_id]
+        return self._slots.settle_run(run, status, result=result, error=error)
+
+    def append_log(
+        self,
+        workspace: str,
+        name: str,
+        text: str,
+        *,
+        stream: LogStream = LogStream.STDOUT,
+        generation: int | None = None,
+    ) -> None:
+        """Write a line to the log of a bundle's newest generation, or of a given one."""
+        bundle = self.world.require_bundle(workspace, name)
+        self.world.append_log(bundle, text, stream, generation)
+
+    def crash(self, workspace: str, name: str, sentence: str = "exited with 1") -> None:
+        """Let a bundle die by itself; its active runs are lost."""
+        self._slots.crash(self.world.require_bundle(workspace, name), sentence)
+
+    def hold_starts(self) -> None:
+        """Let every start wait before its handshake until `release_starts`."""
+        self.switches.start_gate.clear()
+
+    def release_starts(self) -> None:
+        self.switches.start_gate.set()
+
+    def fail_next_start(
+        self, step: StartStep = StartStep.HANDSHAKE, sentence: str = "it did not answer"
+    ) -> None:
+        """Let the next start or respawn fail at a step."""
+        self.switches.failing_start = (step, sentence)
+
+    def refuse_next(self, error: RoostError) -> None:
+        """Let the next call raise this."""
+        self.switches.refusals.append(error)
+
+    def disconnect(self) -> None:
+        """Be gone: every call raises `DaemonUnreachable` and every stream ends with it."""
+        self.world.gone.set()
+        self.world.wake()
+
+    def reconnect(self) -> None:
+        """Answer again."""
+        self.world.gone.clear()
+
+    def close(self, reason: str = "the daemon is stopping") -> None:
+        """Send the closing notice; streams end after it."""
+        self.world.close(reason)

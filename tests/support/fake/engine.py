@@ -1,0 +1,521 @@
+"""`FakeEngine`: an `EngineAPI` in memory with realistic semantics, and a source for the API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from tests.support.fake.clock import FakeClock
+from tests.support.fake.controls import FakeControls
+from tests.support.fake.forms import write_problems
+from tests.support.fake.installs import definition_from, installed_view, origin_of
+from tests.support.fake.pages import log_page, page_behind
+from tests.support.fake.switches import Call, Switches
+from tests.support.fake.world import FakeBundle, FakeRun, FakeWorld
+
+from roost.errors import (
+    AlreadyActive,
+    AlreadyExists,
+    BadArguments,
+    BadFields,
+    BundleProtected,
+    IdempotencyConflict,
+    InvalidName,
+    LogNotFound,
+    NotRunning,
+    Refused,
+    ShuttingDown,
+    ToolNotFound,
+)
+from roost.events import EventBus
+from roost.models import (
+    ActionResult,
+    BundleDetail,
+    BundleKind,
+    BundleView,
+    CallRequest,
+    Change,
+    Closing,
+    ConfigField,
+    CredentialField,
+    CredentialForm,
+    CredentialOutcome,
+    CredentialWrite,
+    DaemonChanged,
+    DaemonView,
+    EngineEvent,
+    FieldValue,
+    Impact,
+    InstallRequest,
+    LogPage,
+    RespawnResult,
+    RunDetail,
+    RunError,
+    RunEvent,
+    RunEventKind,
+    RunKind,
+    RunQuery,
+    RunStatus,
+    RunView,
+    SlotState,
+    StopOutcome,
+    ToolView,
+    WorkspaceView,
+    is_valid_name,
+    slug,
+)
+
+T = TypeVar("T")
+
+MCP_KINDS = (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
+
+ECHO = ToolView("echo", "Echo", "Answers with what it was given", is_read_only=True)
+WAIT = ToolView("wait", "Wait", "Goes on until it is stopped or finished by the test")
+
+
+class FakeEngine(FakeControls):
+    """Implements `EngineAPI` in memory on the real event bus, and is an API source too.
+
+    Args:
+        clock: time for stamps; a fixed one by default.
+        workspaces: ids that exist from the start.
+        actor: who the calls are made by.
+        queue_limit: changes a reader may be behind before it is given a fresh snapshot.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: FakeClock | None = None,
+        workspaces: tuple[str, ...] = ("default",),
+        actor: str = "ops",
+        start_id: str = "fake",
+        queue_limit: int = 2000,
+    ) -> None:
+        world = FakeWorld(clock or FakeClock(), start_id, queue_limit=queue_limit)
+        super().__init__(world, Switches(), actor)
+        for workspace in workspaces:
+            self.add_workspace(workspace)
+
+    # An API source
+
+    @property
+    def bus(self) -> EventBus:
+        return self.world.bus
+
+    def facade(self, actor: str) -> FakeEngine:
+        """Return the same fake as another caller sees it."""
+        other = FakeEngine.__new__(FakeEngine)
+        FakeControls.__init__(other, self.world, self.switches, actor)
+        return other
+
+    # Streams
+
+    async def events(self) -> AsyncIterator[EngineEvent]:
+        self._begin("events")
+        async with self.bus.subscribe() as subscription:
+            while True:
+                event = await self._unless_gone(subscription.next())
+                yield event
+                if isinstance(event, Change) and isinstance(event.body, Closing):
+                    return
+
+    async def run_events(
+        self, workspace: str, run_id: str, *, after: int = 0
+    ) -> AsyncIterator[RunEvent]:
+        self._begin("run_events", workspace=workspace, run_id=run_id, after=after)
+        run = self.world.require_run(workspace, run_id)
+        seen = after
+        while True:
+            for event in run.events:
+                if event.seq > seen:
+                    seen = event.seq
+                    yield event
+            if run.view.last_seq > seen:
+                continue
+            if not run.view.status.is_active or self.world.is_closed:
+                return
+            await self.world.wait_for_change()
+
+    async def follow_log(
+        self, workspace: str, name: str, *, tail: int = 200
+    ) -> AsyncIterator[LogPage]:
+        self._begin("follow_log", workspace=workspace, name=name, tail=tail)
+        bundle = self.world.require_bundle(workspace, name)
+        number, position = max(bundle.logs, default=0), 0
+        if number:
+            page = log_page(bundle.logs, number, limit=tail)
+            position = page.end_offset
+            yield page
+        while not self.world.is_closed:
+            newer = page_behind(bundle.logs, number, position)
+            if newer is None:
+                await self.world.wait_for_change()
+                continue
+            number, position = newer.generation, newer.end_offset
+            yield newer
+
+    # Daemon and workspaces
+
+    async def status(self) -> DaemonView:
+        self._begin("status")
+        return self.world.daemon_view()
+
+    async def shutdown(self) -> None:
+        self._begin("shutdown")
+        if self.world.daemon.is_stopping:
+            return
+        self.world.daemon = replace(self.world.daemon, is_stopping=True)
+        self.world.publish(DaemonChanged(self.world.daemon_view()))
+        asyncio.get_running_loop().call_soon(self.close, "the daemon was asked to stop")
+
+    async def workspaces(self) -> tuple[WorkspaceView, ...]:
+        self._begin("workspaces")
+        return tuple(self.world.workspaces[key] for key in sorted(self.world.workspaces))
+
+    async def create_workspace(self, workspace: str, label: str | None = None) -> WorkspaceView:
+        self._begin("create_workspace", workspace=workspace, label=label)
+        self._refuse_when_stopping()
+        if not is_valid_name(workspace):
+            raise InvalidName(workspace)
+        if workspace in self.world.workspaces:
+            raise AlreadyExists("workspace", workspace)
+        return self.add_workspace(workspace, label)
+
+    # Bundles
+
+    async def bundles(self, workspace: str | None = None) -> tuple[BundleView, ...]:
+        self._begin("bundles", workspace=workspace)
+        if workspace is not None:
+            self.world.require_workspace(workspace)
+        return tuple(
+            bundle.view
+            for key, bundle in sorted(self.world.bundles.items())
+            if workspace in (None, key[0])
+        )
+
+    async def bundle(self, workspace: str, name: str) -> BundleDetail:
+        self._begin("bundle", workspace=workspace, name=name)
+        bundle = self.world.require_bundle(workspace, name)
+        definition = bundle.definition
+        return BundleDetail(
+            view=bundle.view,
+            definition=definition,
+            argv=(definition.command, *definition.args),
+            env_names=tuple(sorted(definition.env)),
+            generations=tuple(bundle.generations),
+            transitions=tuple(bundle.transitions),
+        )
+
+    async def install(self, workspace: str, request: InstallRequest) -> BundleView:
+        self._begin("install", workspace=workspace, request=request)
+        self._refuse_when_stopping()
+        self.world.require_workspace(workspace)
+        name = request.name or slug(origin_of(request).rsplit("/", 1)[-1])
+        if not is_valid_name(name):
+            raise InvalidName(name)
+        if (workspace, name) in self.world.bundles:
+            raise AlreadyExists("bundle", name)
+        definition = definition_from(name, request)
+        view = installed_view(workspace, name, request, definition, self.clock.now())
+        bundle = self.world.put_bundle(view, definition)
+        if bundle.view.kind in MCP_KINDS:
+            self.add_tool(workspace, name, ECHO, result={"content": []})
+            self.add_tool(workspace, name, WAIT)
+        if request.env:
+            self.set_form(workspace, name, bundle.definition.fields, dict(request.env))
+        if request.start:
+            self.switches.spawn(self._slots.start(bundle, cause="operator"))
+        return bundle.view
+
+    async def remove(
+        self, workspace: str, name: str, *, delete_data: bool = False, reason: str | None = None
+    ) -> ActionResult:
+        self._begin(
+            "remove", workspace=workspace, name=name, delete_data=delete_data, reason=reason
+        )
+        bundle = self.world.require_bundle(workspace, name)
+        self._refuse_protected(bundle, "removal", reason)
+        self._slots.stop(bundle)
+        self.world.remove_bundle(bundle)
+        return ActionResult(True, f"{name} was removed")
+
+    async def start(self, workspace: str, name: str) -> ActionResult:
+        self._begin("start", workspace=workspace, name=name)
+        self._refuse_when_stopping()
+        bundle = self.world.require_bundle(workspace, name)
+        if bundle.view.state is SlotState.RUNNING:
+            return ActionResult(True, f"{name} is running already", "already_running")
+        result = await self._slots.start(bundle, cause="operator")
+        return ActionResult(result.ok, result.sentence, result.code)
+
+    async def stop(self, workspace: str, name: str, *, reason: str | None = None) -> ActionResult:
+        self._begin("stop", workspace=workspace, name=name, reason=reason)
+        bundle = self.world.require_bundle(workspace, name)
+        if bundle.view.state is SlotState.STOPPED:
+            return ActionResult(True, f"{name} is stopped already", "already_stopped")
+        self._refuse_protected(bundle, "a stop", reason)
+        self._slots.stop(bundle)
+        return ActionResult(True, f"{name} was stopped")
+
+    async def respawn(
+        self, workspace: str, name: str, *, reason: str | None = None
+    ) -> RespawnResult:
+        self._begin("respawn", workspace=workspace, name=name, reason=reason)
+        self._refuse_when_stopping()
+        bundle = self.world.bundles.get((workspace, name))
+        if bundle is None:
+            sentence = f"there is no bundle {name!r} in workspace {workspace!r}"
+            return RespawnResult(False, workspace, name, sentence, "bundle_not_found")
+        if bundle.view.protected and not reason:
+            sentence = f"{name} is protected, so a respawn needs a reason"
+            return RespawnResult(False, workspace, name, sentence, "protected")
+        return await self._slots.start(bundle, cause="operator")
+
+    async def impact(self, workspace: str, name: str) -> Impact:
+        self._begin("impact", workspace=workspace, name=name)
+        bundle = self.world.require_bundle(workspace, name)
+        run_ids = tuple(run.view.id for run in self.world.active_runs(workspace, name))
+        count = len(run_ids)
+        sentence = f"cuts {count} run{'s' if count > 1 else ''}" if count else ""
+        is_known = bundle.view.kind in MCP_KINDS
+        return Impact(run_ids, is_known, bundle.view.protected, sentence)
+
+    # Credentials
+
+    async def credential_form(self, workspace: str, name: str) -> CredentialForm:
+        self._begin("credential_form", workspace=workspace, name=name)
+        bundle = self.world.require_bundle(workspace, name)
+        return CredentialForm(
+            workspace,
+            name,
+            bundle.view.credential_revision,
+            tuple(_form_field(bundle, entry) for entry in bundle.fields),
+            can_restore=bundle.previous is not None,
+        )
+
+    async def write_credentials(
+        self, workspace: str, name: str, write: CredentialWrite
+    ) -> CredentialOutcome:
+        self._begin("write_credentials", workspace=workspace, name=name, write=write)
+        self._refuse_when_stopping()
+        bundle = self.world.require_bundle(workspace, name)
+        if problems := write_problems(bundle.fields, write):
+            raise BadFields(name, problems)
+        sensitive = {entry.key for entry in bundle.fields if entry.sensitive}
+        if sensitive & set(write.clear):
+            self._refuse_protected(bundle, "clearing a credential", write.reason)
+        values = {key: value for key, value in bundle.values.items() if key not in write.clear}
+        return await self._store_values(bundle, values | write.set)
+
+    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
+        self._begin("restore_credentials", workspace=workspace, name=name)
+        self._refuse_when_stopping()
+        bundle = self.world.require_bundle(workspace, name)
+        if bundle.previous is None:
+            raise Refused(f"no previous revision of {name!r} is kept; write the values again")
+        return await self._store_values(bundle, bundle.previous)
+
+    # Tools and runs
+
+    async def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
+        self._begin("tools", workspace=workspace, name=name)
+        bundle = self._require_running(workspace, name)
+        return tuple(bundle.tools.values())
+
+    async def call_tool(self, workspace: str, name: str, request: CallRequest) -> RunView:
+        self._begin("call_tool", workspace=workspace, name=name, request=request)
+        self._refuse_when_stopping()
+        bundle = self._require_running(workspace, name)
+        tool = bundle.tools.get(request.tool)
+        if tool is None:
+            raise ToolNotFound(name, request.tool, tuple(bundle.tools))
+        if absent := set(tool.input_schema.get("required", ())) - set(request.arguments):
+            raise BadArguments(request.tool, f"{', '.join(sorted(absent))} is required")
+        if earlier := self._same_key(workspace, name, request):
+            return earlier
+        self._refuse_taken_scope(workspace, request.scope)
+        return self._begin_call(bundle, request)
+
+    async def runs(self, query: RunQuery) -> tuple[RunView, ...]:
+        self._begin("runs", query=query)
+        views = [run.view for run in reversed(self.world.runs.values())]
+        if query.before is not None:
+            ids = [view.id for view in views]
+            views = views[ids.index(query.before) + 1 :] if query.before in ids else []
+        return tuple(view for view in views if _matches(view, query))[: query.limit]
+
+    async def run(self, workspace: str, run_id: str) -> RunDetail:
+        self._begin("run", workspace=workspace, run_id=run_id)
+        run = self.world.require_run(workspace, run_id)
+        return RunDetail(run.view, run.input, run.result, events=tuple(run.events))
+
+    async def stop_run(self, workspace: str, run_id: str) -> StopOutcome:
+        self._begin("stop_run", workspace=workspace, run_id=run_id)
+        run = self.world.require_run(workspace, run_id)
+        if not run.view.status.is_active:
+            sentence = f"{run_id} had {run.view.status} before; nothing was changed"
+            return StopOutcome(False, run.view, sentence)
+        run.view = replace(
+            run.view, stop_requested_at=self.clock.now(), stop_requested_by=self.actor
+        )
+        error = RunError("stopped", f"stopped by {self.actor}")
+        return StopOutcome(
+            True,
+            self.finish_run(run_id, RunStatus.ABORTED, error=error),
+            f"{run_id} was stopped",
+        )
+
+    # Logs
+
+    async def log_page(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        generation: int | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 500,
+    ) -> LogPage:
+        self._begin(
+            "log_page",
+            workspace=workspace,
+            name=name,
+            generation=generation,
+            before=before,
+            after=after,
+            limit=limit,
+        )
+        bundle = self.world.require_bundle(workspace, name)
+        newest_first = sorted(bundle.logs, reverse=True)
+        if generation is None or generation < 0:
+            index = -(generation or 0)
+            number = newest_first[index] if index < len(newest_first) else 0
+        else:
+            number = generation
+        if number not in bundle.logs:
+            raise LogNotFound(f"no log of that generation of {name!r} is kept; try a newer one")
+        return log_page(bundle.logs, number, before=before, after=after, limit=limit)
+
+    # Inside
+
+    def _begin(self, method: str, **arguments: Any) -> None:
+        self.calls.append(Call(method, arguments, self.actor))
+        self.world.check_connection()
+        if self.switches.refusals:
+            raise self.switches.refusals.pop(0)
+
+    async def _unless_gone(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        wanted = asyncio.create_task(coroutine)
+        gone = asyncio.create_task(self.world.gone.wait())
+        try:
+            await asyncio.wait({wanted, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not wanted.done():
+                self.world.check_connection()
+            return await wanted
+        finally:
+            for task in (wanted, gone):
+                task.cancel()
+            await asyncio.gather(wanted, gone, return_exceptions=True)
+
+    def _refuse_when_stopping(self) -> None:
+        if self.world.daemon.is_stopping or self.world.is_closed:
+            raise ShuttingDown
+
+    def _refuse_protected(self, bundle: FakeBundle, what: str, reason: str | None) -> None:
+        if bundle.view.protected and not reason:
+            raise BundleProtected(bundle.view.name, what)
+
+    def _require_running(self, workspace: str, name: str) -> FakeBundle:
+        bundle = self.world.require_bundle(workspace, name)
+        if bundle.view.state is not SlotState.RUNNING:
+            raise NotRunning(name, bundle.view.state)
+        return bundle
+
+    async def _store_values(
+        self, bundle: FakeBundle, values: dict[str, FieldValue]
+    ) -> CredentialOutcome:
+        view, old = bundle.view, bundle.values
+        keys = [entry.key for entry in bundle.fields]
+        changed = tuple(key for key in keys if old.get(key) != values.get(key))
+        revision = view.credential_revision + 1
+        stamp = (revision, self.clock.now(), self.actor)
+        bundle.field_revisions = {
+            key: stamp if key in changed else bundle.field_revisions[key] for key in values
+        }
+        bundle.previous, bundle.values = old, dict(values)
+        self.world.change_bundle(
+            bundle, credential_revision=revision, missing_fields=bundle.missing
+        )
+        respawn = await self._slots.start(bundle, cause="credentials") if view.should_run else None
+        sentence = f"{', '.join(changed) or 'nothing'} changed in revision {revision}"
+        return CredentialOutcome(revision, changed, sentence, respawn)
+
+    def _same_key(self, workspace: str, name: str, request: CallRequest) -> RunView | None:
+        if request.idempotency_key is None:
+            return None
+        for run in self.world.runs.values():
+            view = run.view
+            if (view.workspace, view.idempotency_key) != (workspace, request.idempotency_key):
+                continue
+            if (view.bundle, view.tool, run.input) != (name, request.tool, request.arguments):
+                raise IdempotencyConflict(request.idempotency_key, view.id)
+            return view
+        return None
+
+    def _refuse_taken_scope(self, workspace: str, scope: str | None) -> None:
+        if scope is None:
+            return
+        for run in self.world.runs.values():
+            view = run.view
+            if (view.workspace, view.scope) == (workspace, scope) and view.status.is_active:
+                raise AlreadyActive(scope, view.id)
+
+    def _begin_call(self, bundle: FakeBundle, request: CallRequest) -> RunView:
+        self.switches.run_count += 1
+        name = bundle.view.name
+        view = RunView(
+            id=f"r-{self.switches.run_count:04}",
+            workspace=bundle.view.workspace,
+            kind=RunKind.TOOL_CALL,
+            status=RunStatus.PENDING,
+            title=f"{name}.{request.tool}",
+            created_at=self.clock.now(),
+            bundle=name,
+            tool=request.tool,
+            scope=request.scope,
+            generation=bundle.generations[0].number if bundle.generations else None,
+            created_by=self.actor,
+            idempotency_key=request.idempotency_key,
+        )
+        run = FakeRun(view, dict(request.arguments))
+        self.world.put_run(run)
+        self.world.add_run_event(
+            run,
+            RunEventKind.STATUS,
+            "running",
+            status=RunStatus.RUNNING,
+            started_at=self.clock.now(),
+        )
+        begun = run.view
+        if request.tool in bundle.results:
+            self.finish_run(view.id, result=bundle.results[request.tool])
+        return begun
+
+
+def _form_field(bundle: FakeBundle, entry: ConfigField) -> CredentialField:
+    if entry.key not in bundle.values:
+        return CredentialField(entry, is_set=False)
+    revision, at, by = bundle.field_revisions[entry.key]
+    value = None if entry.sensitive else bundle.values[entry.key]
+    return CredentialField(entry, True, value, revision, at, by)
+
+
+def _matches(view: RunView, query: RunQuery) -> bool:
+    wanted = (query.workspace, query.bundle, query.scope)
+    actual = (view.workspace, view.bundle, view.scope)
+    fits = all(want in (None, have) for want, have in zip(wanted, actual, strict=True))
+    return fits and (not query.statuses or view.status in query.statuses)

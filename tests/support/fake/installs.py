@@ -1,0 +1,63 @@
+"""What an install request turns into."""
+
+from __future__ import annotations
+
+from roost.errors import BadInput
+from roost.models import (
+    BundleKind,
+    BundleView,
+    ConfigField,
+    Definition,
+    FieldType,
+    InstallRequest,
+    Runtime,
+    SlotState,
+    Source,
+    SourceKind,
+)
+
+
+def origin_of(request: InstallRequest) -> str:
+    """Return what names the thing to install."""
+    given = request.entry or request.requirement or request.path or " ".join(request.command[:1])
+    if not given:
+        raise BadInput("an install needs a path, a requirement or a command; give one of them")
+    return given
+
+
+def definition_from(name: str, request: InstallRequest) -> Definition:
+    """Return the definition an install makes."""
+    kind = request.kind if request.source is SourceKind.COMMAND else BundleKind.MCP_STDIO
+    fields = tuple(
+        ConfigField(key, FieldType.STRING, key, sensitive=True) for key in sorted(request.env)
+    )
+    return Definition(
+        kind=kind,
+        runtime=Runtime.PYTHON,
+        title=name,
+        version="1.0.0",
+        command=request.command[0] if request.command else "python3",
+        args=request.command[1:],
+        env={key: f"${{user_config.{key}}}" for key in request.env},
+        source=Source(request.source, origin_of(request)),
+        fields=fields,
+        settings=request.settings,
+    )
+
+
+def installed_view(
+    workspace: str, name: str, request: InstallRequest, definition: Definition, at: int
+) -> BundleView:
+    """Return the view of a bundle right after its install."""
+    return BundleView(
+        workspace=workspace,
+        name=name,
+        title=definition.title,
+        kind=definition.kind,
+        runtime=definition.runtime,
+        version=definition.version,
+        state=SlotState.STOPPED,
+        since=at,
+        should_run=request.start,
+        protected=request.settings.protected,
+    )

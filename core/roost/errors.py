@@ -293,6 +293,74 @@ class DaemonUnreachable(Unavailable):
     code = "daemon_unreachable"
 
 
+class HookFailed(RoostError):
+    """A component of an app raised in one of its hooks."""
+
+    code = "hook_failed"
+
+    def __init__(self, component: str, step: str, cause: BaseException) -> None:
+        said = (
+            cause.message if isinstance(cause, RoostError) else f"{type(cause).__name__}: {cause}"
+        )
+        super().__init__(
+            f"the component {component!r} failed in {step}: {said}. Correct it and start again",
+            component=component,
+            step=step,
+        )
+
+
+class StartupTimedOut(Unavailable):
+    """An app was not ready within its start-up time-out."""
+
+    code = "startup_timed_out"
+
+    def __init__(self, app: str, component: str, step: str, seconds: float) -> None:
+        super().__init__(
+            f"{app!r} was not ready within {seconds:g} s: the component {component!r} was still in "
+            f"{step}; make it faster, or raise the start-up time-out",
+            app=app,
+            component=component,
+            step=step,
+        )
+
+
+class LifecycleClosed(Unavailable):
+    """An app was closed before it got as far as was waited for."""
+
+    code = "lifecycle_closed"
+
+    def __init__(self, app: str) -> None:
+        super().__init__(f"{app!r} was closed meanwhile; start it again", app=app)
+
+
+class NotLoaded(Refused):
+    """An app is not in the state that a snapshot, a restore or a start needs."""
+
+    code = "not_loaded"
+
+    def __init__(self, app: str, state: str, wish: str) -> None:
+        super().__init__(
+            f"{app!r} is {state}, which does not allow {wish}; load it for a snapshot first, "
+            "or close it before another start",
+            app=app,
+            state=state,
+        )
+
+
+class ClientRefused(Refused):
+    """A component opened a client while its app was loading."""
+
+    code = "client_refused"
+
+    def __init__(self, component: str) -> None:
+        super().__init__(
+            f"the component {component!r} may not open a client now: the app is only loaded, and "
+            "every copy of it would share the connection. Open it in did_load or will_ready, "
+            "which also run after a restore",
+            component=component,
+        )
+
+
 class DaemonStartFailed(Unavailable):
     """The daemon was started and did not come up."""
 

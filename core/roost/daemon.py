@@ -14,35 +14,43 @@ import fcntl
 import json
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from roost.api import ApiServer, bind_socket, create_app
 from roost.clock import SystemClock
 from roost.drivers.proctable import ProcessTable
 from roost.engine import Engine
-from roost.errors import Conflict, DaemonAlreadyRunning, DaemonStartFailed, RoostError
+from roost.errors import (
+    Conflict,
+    DaemonAlreadyRunning,
+    DaemonStartFailed,
+    HookFailed,
+    RoostError,
+)
+from roost.lifecycle import (
+    EXIT_FORCED,
+    ExceptionReporter,
+    KeepAlive,
+    Lifecycle,
+    Notifier,
+    ShutdownDeadline,
+    StopSignals,
+    watchdog_interval_s,
+)
 from roost.settings.daemon_settings import DaemonSettings, daemon_environment, read_settings
 from roost.settings.locations import socket_path
-
-SAME_SIGNAL_S = 2.0
-"""A second signal within this time is the first one's echo."""
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-EXIT_FORCED = 70
-"""Exit status of a shutdown that was forced or ran into its deadline."""
 
 EXIT_REFUSED = 4
 """Exit status when another daemon owns the data directory."""
 
 logger = logging.getLogger("roost.daemon")
+
+__all__ = ["EXIT_FORCED", "EXIT_REFUSED", "main", "own_data_dir"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,19 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings({"data_dir": arguments.data_dir})
         with own_data_dir(settings.data_dir):
-            return _run(settings)
+            return asyncio.run(_Daemon(settings, daemon_environment()).run())
     except RoostError as error:
-        logger.error("%s", error.message)
-        return EXIT_REFUSED if isinstance(error, Conflict) else 1
-
-
-def _run(settings: DaemonSettings) -> int:
-    try:
-        return asyncio.run(_Daemon(settings).run())
-    finally:
-        # Nothing is left to shut down: a late echo must not turn the exit into a death by signal.
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        cause = error.__cause__ if isinstance(error, HookFailed) else None
+        told = cause if isinstance(cause, RoostError) else error
+        logger.error("%s", told.message)
+        return EXIT_REFUSED if isinstance(told, Conflict) else 1
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -156,67 +157,80 @@ def _uptime() -> float | None:
 
 
 class _Daemon:
-    """One run of the daemon."""
+    """One run of the daemon: its parts on one lifecycle, and the signals that end it."""
 
-    def __init__(self, settings: DaemonSettings) -> None:
+    def __init__(self, settings: DaemonSettings, environ: Mapping[str, str]) -> None:
         self._settings = settings
+        self._environ = environ
         self._clock = SystemClock()
-        self._signalled_at: float | None = None
         self._stop = asyncio.Event()
-        self._engine: Engine | None = None
+        self._lifecycle = Lifecycle("the daemon", config=settings.described)
+        self._notifier = Notifier(environ, lambda: self._lifecycle.is_up)
+        self._engine = Engine(settings, environ, self._clock, self._lifecycle)
 
     async def run(self) -> int:
         """Start, serve, and shut down in order."""
-        self._own_signals()
-        engine = Engine(self._settings, daemon_environment(), self._clock)
-        self._engine = engine
-        engine.on_shutdown_request(self._stop.set)
-        await engine.__aenter__()
+        signals = StopSignals(self._stop.set, when_forced="the watchdog ends what is left")
+        signals.install()
+        self._engine.on_shutdown_request(self._stop.set)
+        self._register()
+        stopping = asyncio.create_task(self._stop.wait())
+        serving = asyncio.create_task(self._serve())
         try:
-            path = socket_path(str(self._settings.data_dir))
-            server = ApiServer(create_app(engine, clock=self._clock), bind_socket(path))
-            async with server:
-                logger.info("serving %s", self._settings.data_dir)
-                await self._stop.wait()
-                return await self._shut_down(engine)
+            await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            await stopping
+            logger.info("shutting down")
         finally:
-            engine.announce_stop()
-
-    async def _shut_down(self, engine: Engine) -> int:
-        """Close the engine while the API still says what is going on."""
-        logger.info("shutting down")
-        closing = asyncio.create_task(engine.close())
-        try:
-            async with asyncio.timeout(self._settings.shutdown_deadline_s):
-                await asyncio.shield(closing)
-        except TimeoutError:
-            waiting = ", ".join(engine.waiting_for) or "an unnamed component"
-            logger.error("shutdown deadline passed; still waiting for: %s", waiting)
-            os._exit(EXIT_FORCED)
+            stopping.cancel()
+            await self._shut_down(serving)
+            # Nothing is left to shut down: a late echo must not turn the exit into a death.
+            signals.ignore()
         logger.info("bye")
         return 0
 
-    def _own_signals(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _register(self) -> None:
+        """Add every part in the order of the start; the close walks it backwards."""
+        beat = KeepAlive(
+            self._notifier.alive,
+            lambda: watchdog_interval_s(self._environ, os.getpid()),
+            self._clock,
+        )
+        self._lifecycle.add("exception handlers", ExceptionReporter("the daemon"))
+        self._lifecycle.add("signs of life", beat)
+        self._lifecycle.add("api", listen=self._listen)
+        self._engine.register()
+        self._lifecycle.add(
+            "service manager", server_did_ready=self._tell_ready, before_close=self._tell_stopping
+        )
 
-        def receive(number: int, _: FrameType | None) -> None:
-            with suppress(RuntimeError):  # the loop has just closed
-                loop.call_soon_threadsafe(self._on_signal, signal.Signals(number))
+    async def _serve(self) -> None:
+        await self._lifecycle.boot()
+        await self._lifecycle.serving.wait()
 
-        # Not the loop's own handlers: those go with the loop, before the process does.
-        for number in STOP_SIGNALS:
-            signal.signal(number, receive)
+    async def _listen(self) -> None:
+        path = socket_path(str(self._settings.data_dir))
+        server = ApiServer(create_app(self._engine, clock=self._clock), bind_socket(path))
+        self._lifecycle.on_close(server.stop)
+        await server.start()
 
-    def _on_signal(self, number: signal.Signals) -> None:
-        now = self._clock.monotonic()
-        if self._signalled_at is None:
-            self._signalled_at = now
-            self._stop.set()
-        elif now - self._signalled_at <= SAME_SIGNAL_S:
-            logger.debug("%s ignored: the shutdown has begun", number.name)
-        else:
-            logger.error("%s again: exit forced; the watchdog ends what is left", number.name)
-            os._exit(EXIT_FORCED)
+    def _tell_ready(self) -> None:
+        logger.info("serving %s", self._settings.data_dir)
+        self._notifier.status(f"serving {self._settings.data_dir}")
+        self._notifier.ready()
+
+    def _tell_stopping(self) -> None:
+        self._notifier.stopping()
+        self._notifier.extend(self._settings.shutdown_deadline_s)
+
+    async def _shut_down(self, serving: asyncio.Task[None]) -> None:
+        """Close every part while the API still says what is going on."""
+        with ShutdownDeadline(
+            self._settings.shutdown_deadline_s, lambda: self._lifecycle.waiting_for
+        ):
+            await self._lifecycle.close()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 if __name__ == "__main__":

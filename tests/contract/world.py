@@ -18,6 +18,7 @@ from roost.clock import SystemClock
 from roost.contract import EngineAPI
 from roost.engine import Engine
 from roost.events.bus import QUEUE_LIMIT as REAL_QUEUE_LIMIT
+from roost.lifecycle import Lifecycle
 from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind, WorkspaceView
 from roost.models.event import WorkspaceChanged
 from roost.settings.daemon_settings import DaemonSettings
@@ -156,12 +157,18 @@ async def real_world() -> AsyncIterator[ContractWorld]:
     with socket_dir() as directory:
         settings = DaemonSettings(data_dir=Path(directory))
         path = f"{directory}/roost.sock"
-        async with Engine(settings, os.environ, SystemClock()) as engine:
+        lifecycle = Lifecycle("engine")
+        engine = Engine(settings, os.environ, SystemClock(), lifecycle)
+        engine.register()
+        await lifecycle.boot()
+        try:
             await engine.add_workspace("w", "w")
             app = create_app(engine, clock=engine.clock)
             async with ApiServer(app, bind_socket(path)) as server, HttpEngine(path) as client:
                 yield RealWorld(client, engine, server)
                 engine.announce_stop()
+        finally:
+            await lifecycle.close()
 
 
 @asynccontextmanager

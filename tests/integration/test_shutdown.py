@@ -73,8 +73,8 @@ def test_a_part_whose_shutdown_raises_does_not_keep_the_others_from_theirs() -> 
         pids = install_two(daemon)
         daemon.process.terminate()
         assert daemon.exit_status() == 0
-        assert daemon.steps() == ["runs", "recorder", *ORDER[1:]]
-        assert count(daemon, "closing the runs failed") == 1
+        assert daemon.steps() == ["runs", "bundles", "recorder", *ORDER[2:]]
+        assert count(daemon, "'run ledger' failed in before_close") == 1
         assert not any(map(is_alive, pids))
 
 

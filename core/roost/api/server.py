@@ -152,6 +152,11 @@ class ApiServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def start(self) -> None:
+        """Accept connections from here on."""
         serving = asyncio.create_task(self._server.serve([self._sock]), name="api-server")
         ready = asyncio.create_task(self._server.is_serving.wait())
         await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,7 +164,6 @@ class ApiServer:
         if serving.done():
             serving.result()
         self._serving = serving
-        return self
 
     async def __aexit__(
         self,

@@ -7,10 +7,10 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from roost import __version__
 from roost.bundles import BundleFolders
@@ -23,6 +23,7 @@ from roost.engine.measure import Measurer
 from roost.engine.recipes import BundleRecipes
 from roost.errors import RoostError
 from roost.events import EventBus
+from roost.lifecycle import Lifecycle
 from roost.models import (
     ChangeBody,
     DaemonChanged,
@@ -51,17 +52,25 @@ RUN_CLOSE_GRACE_S = 5.0
 
 
 class Engine:
-    """Builds its parts, starts them in order and stops them in reverse.
+    """Builds its parts as components of the daemon's lifecycle.
 
-    Use it as ``async with``. Leaving it settles the runs, stops every bundle and closes the store.
+    They start in order and close in reverse: viewers are told, runs settled, bundles stopped, and
+    the store is closed last.
 
     Args:
         settings: read once by the caller.
         environ: the daemon's environment; children get its allow-listed part.
         clock: source of time.
+        lifecycle: carries the parts; the caller boots and closes it.
     """
 
-    def __init__(self, settings: DaemonSettings, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: DaemonSettings,
+        environ: Mapping[str, str],
+        clock: Clock,
+        lifecycle: Lifecycle,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.start_id = secrets.token_hex(6)
@@ -71,9 +80,8 @@ class Engine:
         self.is_stopping = False
         self.workspaces: dict[str, WorkspaceView] = {}
         self._environ = dict(environ)
-        self._stack = AsyncExitStack()
+        self._lifecycle = lifecycle
         self._verbs: set[asyncio.Task[Any]] = set()
-        self._closing_part = ""
         data_dir = self.data_dir = Path(settings.data_dir)
         self.logs = LogFiles(
             data_dir / "logs", max_bytes=settings.log_file_bytes, keep=settings.log_files_kept
@@ -86,52 +94,72 @@ class Engine:
         self.recorder: RunRecorder
         self.calls: ToolCalls
 
-    async def __aenter__(self) -> Self:
-        """Start every part in order; a failing one undoes those before it."""
-        try:
-            await self._start()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        return self
+    def register(self) -> None:
+        """Add every part to the lifecycle, in the order in which they start."""
+        add = self._lifecycle.add
+        add("store", config_did_load=self._open_store, before_close=self._close_store)
+        add(
+            "transition journal",
+            config_did_load=self._open_journal,
+            before_close=self._close_journal,
+        )
+        add("vault", config_did_load=self._open_vault)
+        add("driver", config_did_load=self._open_driver, before_close=self._close_driver)
+        add("supervision", config_did_load=self._build_supervisor)
+        add("run ledger", did_load=self._build_runs, before_close=self._close_recorder)
+        add("verbs under way", before_close=self._close_verbs)
+        add(
+            "bundles",
+            did_load=self._load_bundles,
+            server_did_ready=self._start_bundles,
+            before_close=self._close_bundles,
+            waiting_for=self._bundles_waited_for,
+        )
+        add("runs", did_load=self._build_calls, before_close=self._close_calls)
+        add("log followers", before_close=self.logs.close)
+        add("measurer", will_ready=self._start_measuring)
+        add("viewers", before_close=self.announce_stop)
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Settle runs, stop bundles, flush and close, whatever fails on the way."""
-        self.announce_stop()
-        await self._stack.aclose()
-
-    async def _start(self) -> None:
+    async def _open_store(self) -> None:
         self.store = await open_store(self.data_dir)
-        self._stack.push_async_callback(self._close_part, "store", self.store.close)
+
+    async def _close_store(self) -> None:
+        await self.store.close()
+
+    async def _open_journal(self) -> None:
         self.journal = StoredTransitions(self.store.transitions)
         await self.journal.open()
-        self._stack.push_async_callback(self._close_part, "transition journal", self.journal.close)
+
+    async def _close_journal(self) -> None:
+        await self.journal.close()
+
+    def _open_vault(self) -> None:
         given = self.settings.vault_key
         key = load_key(self.data_dir / "keys", given.get_secret_value() if given else None)
         self.vault = Vault(self.store.credentials, key, self.clock)
-        self._driver = await self._open_driver()
-        self._build_supervisor(self._driver)
-        await self._build_runs()
+
+    async def _open_driver(self) -> None:
+        self._driver = LocalDriver(self.store.data_id, watchdog=Watchdog(self.store.data_id))
+        await self._driver.open()
+        await self._sweep(self._driver)
+
+    async def _close_driver(self) -> None:
+        await self._driver.close()
+
+    async def _load_bundles(self) -> None:
         self.workspaces = {view.id: view for view in await self.store.workspaces.list()}
         await asyncio.to_thread(BundleFolders(self.data_dir / "bundles").remove_partials)
         for row in await self.store.bundles.list():
             await self.supervisor.load(row)
-        self._stack.push_async_callback(self._close_part, "verbs under way", self._close_verbs)
-        self._stack.push_async_callback(self._close_part, "bundles", self.supervisor.close)
-        self._stack.push_async_callback(self._close_part, "runs", self._close_runs)
-        self._stack.push_async_callback(self._close_part, "log followers", self._close_logs)
-        self._start_measuring()
+
+    def _start_bundles(self) -> None:
         self.supervisor.start_all()
 
-    async def _open_driver(self) -> LocalDriver:
-        driver = LocalDriver(self.store.data_id, watchdog=Watchdog(self.store.data_id))
-        await driver.open()
-        self._stack.push_async_callback(self._close_part, "driver", driver.close)
-        await self._sweep(driver)
-        return driver
+    async def _close_bundles(self) -> None:
+        await self.supervisor.close()
+
+    def _bundles_waited_for(self) -> tuple[str, ...]:
+        return self.supervisor.busy
 
     async def _sweep(self, driver: LocalDriver) -> None:
         """End what an earlier daemon left; its failure never stops the boot."""
@@ -147,9 +175,9 @@ class Engine:
         except (RoostError, OSError):
             logger.exception("the boot sweep failed; orphans may be left")
 
-    def _build_supervisor(self, driver: LocalDriver) -> None:
+    def _build_supervisor(self) -> None:
         starter = Starter(
-            driver=driver,
+            driver=self._driver,
             data_id=self.store.data_id,
             generations=self.store.generations,
             recipes=self.recipes,
@@ -177,19 +205,23 @@ class Engine:
             redact=self.supervisor.scrub,
             endings_dir=self.data_dir / "endings",
         )
+        swept = await self.recorder.boot_sweep()
+        if swept:
+            logger.warning("settled %d runs of an earlier daemon", swept)
+        await self.recorder.load_recent()
+
+    def _build_calls(self) -> None:
         self.calls = ToolCalls(
             self.recorder,
             SupervisedCaller(self.supervisor),
             clock=self.clock,
             settings=lambda ws, name: self.supervisor.slot(ws, name).definition.settings,
         )
-        swept = await self.recorder.boot_sweep()
-        if swept:
-            logger.warning("settled %d runs of an earlier daemon", swept)
-        await self.recorder.load_recent()
 
-    async def _close_runs(self) -> None:
+    async def _close_calls(self) -> None:
         await self.calls.close(RUN_CLOSE_GRACE_S)
+
+    async def _close_recorder(self) -> None:
         await self.recorder.close()
 
     def _start_measuring(self) -> None:
@@ -213,7 +245,7 @@ class Engine:
                 with suppress(asyncio.CancelledError):
                     await task
 
-        self._stack.push_async_callback(self._close_part, "measurer", stop)
+        self._lifecycle.on_close(stop)
 
     async def _show_daemon(self) -> None:
         shown: DaemonView | None = None
@@ -249,17 +281,6 @@ class Engine:
     async def _close_verbs(self) -> None:
         await asyncio.gather(*self._verbs, return_exceptions=True)
 
-    async def _close_logs(self) -> None:
-        self.logs.close()
-
-    async def _close_part(self, part: str, close: Callable[[], Awaitable[None]]) -> None:
-        """Close one part; its failure must not keep the others from closing."""
-        self._closing_part = part
-        try:
-            await close()
-        except Exception:
-            logger.exception("closing the %s failed", part)
-
     async def add_workspace(self, workspace: str, label: str) -> WorkspaceView:
         """Create a workspace.
 
@@ -292,7 +313,7 @@ class Engine:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """What a shutdown still waits for, in words."""
-        return self.supervisor.busy or ((self._closing_part,) if self._closing_part else ())
+        return self._lifecycle.waiting_for if self.is_stopping else ()
 
     def announce_stop(self) -> None:
         """Refuse new work and tell every viewer; safe to call again."""
@@ -316,7 +337,7 @@ class Engine:
             cpu_percent=round(measurer.cpu_percent, 1) if measurer else 0.0,
             rss_bytes=measurer.rss_bytes if measurer else 0,
             is_stopping=self.is_stopping,
-            waiting_for=self.waiting_for if self.is_stopping else (),
+            waiting_for=self.waiting_for,
         )
 
     def _state(self) -> EngineState:

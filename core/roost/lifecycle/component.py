@@ -92,10 +92,10 @@ class Component:
             return bool(self._completed)
         return self._has_passed_cut_off
 
-    @property
     def waiting_for(self) -> tuple[str, ...]:
-        """What its close waits for, in its own words, or else its name."""
-        return tuple(getattr(self.part, "waiting_for", ())) or (self.name,)
+        """Return what its step waits for, in its own words, or else its name."""
+        say = getattr(self.part, "waiting_for", None)
+        return (tuple(say()) if callable(say) else ()) or (self.name,)
 
     async def close(self) -> list[HookFailed]:
         """Close what was started, clean up what was registered, and return what failed."""

@@ -13,6 +13,9 @@ from roost.lifecycle.signals import EXIT_FORCED
 
 logger = logging.getLogger(__name__)
 
+TELL_S = 1.0
+"""How long the last line of the log may take."""
+
 
 class ShutdownDeadline:
     """Bounds the block that shuts down; a block that ends in time cancels it.
@@ -50,7 +53,14 @@ class ShutdownDeadline:
         self._timer.cancel()
 
     def _pass(self) -> None:
+        # Whoever is stuck may hold the log itself; the exit does not wait for the words.
+        teller = threading.Thread(target=self._tell, daemon=True)
+        teller.start()
+        teller.join(TELL_S)
+        self._force_exit(EXIT_FORCED)
+
+    def _tell(self) -> None:
         waiting = ", ".join(self._waiting_for()) or "an unnamed component"
         logger.error("shutdown deadline passed; still waiting for: %s", waiting)
-        logging.shutdown()
-        self._force_exit(EXIT_FORCED)
+        for handler in logging.getLogger().handlers:
+            handler.flush()

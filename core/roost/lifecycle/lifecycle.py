@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from roost.errors import (
@@ -86,16 +87,17 @@ class Lifecycle:
 
     # Registration --------------------------------------------------------------------------------
 
-    def add(self, name: str, part: object) -> Component:
+    def add(self, name: str, part: object = None, /, **hooks: Callable[[], Any]) -> Component:
         """Register a component; its methods named after phases are its hooks.
 
         Args:
             name: what errors and timings call it.
             part: any object. Besides the phases it may have `load`, walked in every mode,
-                `listen`, in which a server begins to listen, and `waiting_for`, which says in
-                words what its close waits for.
+                `listen`, in which a server begins to listen, and `waiting_for`, which returns in
+                words what its step waits for.
+            hooks: the same by name, for a component that is no object of its own.
         """
-        component = Component(name, part, self._note)
+        component = Component(name, SimpleNamespace(**hooks) if hooks else part, self._note)
         self._components.append(component)
         return component
 
@@ -111,7 +113,7 @@ class Lifecycle:
             return False
         component = current_component.get()
         if component is None or component not in self._components:
-            component = self.add(getattr(clean_up, "__qualname__", "clean-up"), object())
+            component = self.add(getattr(clean_up, "__qualname__", "clean-up"))
         component.add_clean_up(clean_up)
         return True
 
@@ -130,7 +132,7 @@ class Lifecycle:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """What the start or the close waits for now, in words."""
-        return self._walking.waiting_for if self._walking is not None else ()
+        return self._walking.waiting_for() if self._walking is not None else ()
 
     def check_may_open_client(self) -> None:
         """Refuse a connection that a copy of the loaded app would share.
@@ -385,4 +387,4 @@ class Lifecycle:
 
 def _is_bare(component: Component) -> bool:
     """Whether it only stands for a clean-up that no component registered."""
-    return type(component.part) is object
+    return component.part is None

@@ -31,6 +31,7 @@ class SourceKind(StrEnum):
     MCP_SERVERS = "mcp-servers"
     COMMAND = "command"
     PYPI = "pypi"
+    APP = "app"
 
 
 class FieldType(StrEnum):
@@ -53,6 +54,28 @@ class RestartPolicy(StrEnum):
     ALWAYS = "always"
     ON_FAILURE = "on_failure"
     NEVER = "never"
+
+
+class RespawnStrategy(StrEnum):
+    """How the next generation takes the place of the running one."""
+
+    REPLACE = "replace"
+    """Stop the old process, then start the new one: never two at a time."""
+    HANDOVER = "handover"
+    """Start and verify the new one beside the old, move the calls over, drain, stop the old."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """Limits of each process of a bundle (setrlimit); None leaves the daemon's own."""
+
+    open_files: int | None = None
+    memory_bytes: int | None = None
+    """Address space."""
+    processes: int | None = None
+    """Processes of the daemon's user, as the kernel counts them."""
+    core_bytes: int | None = None
+    """Size of a core dump, which would hold credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +112,12 @@ class BundleSettings:
     call_cap_s: float = 3600.0
     """A tool call never lasts longer, whatever progress it reports."""
     protected: bool = False
+    strategy: RespawnStrategy = RespawnStrategy.REPLACE
+    probe_interval_s: float = 10.0
+    """Time between two liveness probes of a running process; 0 means never."""
+    probe_misses: int = 3
+    """Probes missed in a row after which the process is ended and replaced."""
+    limits: ResourceLimits = ResourceLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +171,7 @@ class InstallRequest:
     name: str | None = None
     """Name of the bundle; None derives one from what is installed."""
     path: str | None = None
-    """MCPB archive or folder, or a file with `mcpServers`: an absolute path."""
+    """MCPB archive or folder, directory of an app, or a file with `mcpServers`: an absolute path."""
     entry: str | None = None
     """Key inside `mcpServers`."""
     command: tuple[str, ...] = ()
@@ -154,5 +183,11 @@ class InstallRequest:
     """Pinned PyPI requirement, such as ``mcp-server-time==2026.10.19``."""
     script: str | None = None
     """Console script of the requirement; None means the distribution's name."""
+    python: str | None = None
+    """Interpreter of an app, by name or absolute path; None means Roost's own."""
+    port: int | None = None
+    """Fixed port of a web bundle; None and 0 mean a free one for every generation."""
+    ready_path: str | None = None
+    """Path that answers 2xx once a web bundle is ready; None means ``/``."""
     settings: BundleSettings = field(default_factory=BundleSettings)
     start: bool = True

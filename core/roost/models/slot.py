@@ -86,6 +86,9 @@ class Figures:
     cpu_percent: float
     rss_bytes: int
     processes: int
+    threads: int = 0
+    descriptors: int | None = None
+    """Open files of the whole tree; None where the system does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,10 @@ class BundleView:
     """What the running generation lags behind in: credentials, configuration, version."""
     generation: GenerationView | None = None
     """The running generation, or the last one."""
+    candidate: GenerationView | None = None
+    """The generation that a handover verifies beside the running one."""
+    waits_for: tuple[str, ...] = ()
+    """Bundles of the same workspace whose readiness its start waits for."""
     retry_at: int | None = None
     """When a backing-off slot is tried again."""
     parked: bool = False
@@ -131,6 +138,8 @@ class BundleView:
     tool_count: int | None = None
     era: str | None = None
     """Negotiated MCP protocol version."""
+    address: str | None = None
+    """URL of a running web bundle, such as ``http://127.0.0.1:8080``."""
     figures: Figures | None = None
     calls: CallFigures | None = None
     crash: CrashRecord | None = None
@@ -203,3 +212,7 @@ class Impact:
     protected: bool
     sentence: str
     """Such as ``cuts 2 runs``; empty when nothing is in flight."""
+    clients: int = 0
+    """Connections to a web bundle's port at this moment."""
+    dependents: tuple[str, ...] = ()
+    """Running bundles of the workspace that are started after this one."""

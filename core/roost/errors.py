@@ -100,6 +100,42 @@ class CommandNotFound(BadInput):
         )
 
 
+class BadPort(BadInput):
+    """A port is no number that a server can listen on."""
+
+    code = "bad_port"
+
+    def __init__(self, given: str) -> None:
+        super().__init__(
+            f"{given!r} is not a port; give a number from 1 to 65535, or 0 for any free one",
+            given=given,
+        )
+
+
+class EntryNotFound(BadInput):
+    """Nothing was found where an app's entry point should be; names what was looked for."""
+
+    code = "entry_not_found"
+
+
+class BadApp(BadInput):
+    """A directory cannot be installed as an app."""
+
+    code = "bad_app"
+
+    def __init__(self, directory: str, problem: str) -> None:
+        super().__init__(f"{directory!r} is not installed: {problem}", directory=directory)
+
+
+class ForbiddenVariable(BadInput):
+    """A definition sets a variable that no process of a bundle may be given."""
+
+    code = "forbidden_variable"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the variable {name} cannot be set: {reason}", variable=name)
+
+
 class BadFields(BadInput):
     """A credential write names unknown fields or holds values that do not fit."""
 
@@ -241,9 +277,9 @@ class BundleProtected(Refused):
 
     code = "protected"
 
-    def __init__(self, bundle: str, action: str) -> None:
+    def __init__(self, bundle: str, action: str, option: str = "--force") -> None:
         super().__init__(
-            f"{bundle!r} is protected, so {action} needs a reason; give one with --force REASON",
+            f"{bundle!r} is protected, so {action} needs a reason; give one with {option} REASON",
             bundle=bundle,
         )
 
@@ -299,11 +335,12 @@ class HookFailed(RoostError):
     code = "hook_failed"
 
     def __init__(self, component: str, step: str, cause: BaseException) -> None:
-        said = (
-            cause.message if isinstance(cause, RoostError) else f"{type(cause).__name__}: {cause}"
-        )
+        if isinstance(cause, RoostError):
+            said = cause.message  # it says itself what to do next
+        else:
+            said = f"{_described(cause)}. Correct it and start again"
         super().__init__(
-            f"the component {component!r} failed in {step}: {said}. Correct it and start again",
+            f"the component {component!r} failed in {step}: {said}",
             component=component,
             step=step,
         )
@@ -361,10 +398,68 @@ class ClientRefused(Refused):
         )
 
 
+class EntryFailed(RoostError):
+    """An app's own code raised while it was loaded."""
+
+    code = "entry_failed"
+
+    def __init__(self, entry: str, cause: BaseException) -> None:
+        super().__init__(
+            f"{entry} could not be loaded: {_described(cause)}. Correct it and start again",
+            entry=entry,
+        )
+
+
+class CannotListen(Unavailable):
+    """A web app's port cannot be had."""
+
+    code = "cannot_listen"
+
+    def __init__(self, app: str, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"{app!r} cannot listen on port {port} of {host}: {reason}. End what uses it, or set "
+            "PORT to another one; 0 takes any that is free",
+            app=app,
+            port=port,
+        )
+
+
+class WebStartFailed(RoostError):
+    """A web application refused to start, by the lifespan protocol."""
+
+    code = "web_start_failed"
+
+    def __init__(self, app: str) -> None:
+        super().__init__(
+            f"the web application of {app!r} failed in its own start-up, as logged above; correct "
+            "it and start again",
+            app=app,
+        )
+
+
+class WorkerFailed(RoostError):
+    """A worker of an app raised."""
+
+    code = "worker_failed"
+
+    def __init__(self, app: str, worker: str, cause: BaseException) -> None:
+        super().__init__(
+            f"the worker {worker!r} of {app!r} failed: {_described(cause)}. The app was closed; "
+            "correct it and start again",
+            app=app,
+            worker=worker,
+        )
+
+
 class DaemonStartFailed(Unavailable):
     """The daemon was started and did not come up."""
 
     code = "daemon_start_failed"
+
+
+def _described(cause: BaseException) -> str:
+    """Return an exception as people know it: its type, and its text where it has one."""
+    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
 
 
 def _subclasses(base: type[RoostError]) -> Iterator[type[RoostError]]:

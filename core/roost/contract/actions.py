@@ -52,8 +52,10 @@ _TABLE = (
     Action("bundle.list", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "ps"),
     Action("bundle.logs", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "logs"),
     Action("bundle.show", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "show"),
+    Action("bundle.why", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "why"),
     Action("bundle.add", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "add"),
     Action("bundle.remove", ActionScope.BUNDLE, Risk.DESTROYS, Role.OPERATOR, "remove"),
+    Action("bundle.settings", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "set"),
     Action("bundle.start", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "start"),
     Action("bundle.stop", ActionScope.BUNDLE, Risk.INTERRUPTS, Role.OPERATOR, "stop"),
     Action("bundle.respawn", ActionScope.BUNDLE, Risk.INTERRUPTS, Role.OPERATOR, "respawn"),
@@ -69,6 +71,7 @@ _TABLE = (
         "workspace.create", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.ADMIN, "workspace create"
     ),
     Action("daemon.status", ActionScope.DAEMON, Risk.READS, Role.VIEWER, "status"),
+    Action("daemon.doctor", ActionScope.DAEMON, Risk.READS, Role.VIEWER, "doctor"),
     Action("daemon.stop", ActionScope.DAEMON, Risk.INTERRUPTS, Role.ADMIN, "down"),
 )
 

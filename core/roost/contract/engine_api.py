@@ -8,7 +8,7 @@ method may raise `roost.errors.RoostError`; a client over a socket also raises
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from roost.models import (
     ActionResult,
@@ -33,6 +33,16 @@ from roost.models import (
     WorkspaceView,
 )
 
+if TYPE_CHECKING:
+    # Loaded on first use only: the screen imports this module before its first paint.
+    from roost.models import (
+        DoctorReport,
+        FigureSample,
+        SettingsChange,
+        SettingsOutcome,
+        WhyReport,
+    )
+
 
 class EngineAPI(Protocol):
     """The engine as its clients see it."""
@@ -40,7 +50,8 @@ class EngineAPI(Protocol):
     def events(self) -> AsyncIterator[EngineEvent]:
         """Yield one `Snapshot`, then every later change in order.
 
-        A reader that fell behind gets a fresh `Snapshot`. The iterator ends after `Closing`.
+        A reader that fell behind gets a fresh `Snapshot`, whose `missed` tells how many changes it
+        lost. The iterator ends after `Closing`.
 
         Raises:
             DaemonUnreachable: the daemon went away without a closing notice.
@@ -49,6 +60,14 @@ class EngineAPI(Protocol):
 
     async def status(self) -> DaemonView:
         """Return the daemon's own view."""
+        ...
+
+    async def doctor(self) -> DoctorReport:
+        """Check the daemon's surroundings as it sees them, and say how to mend what is wrong.
+
+        Changes nothing, and takes seconds: every check is bounded, and programs are asked for
+        their versions.
+        """
         ...
 
     async def shutdown(self) -> None:
@@ -115,8 +134,50 @@ class EngineAPI(Protocol):
         """
         ...
 
-    async def impact(self, workspace: str, name: str) -> Impact:
-        """Say what an interrupting action on this bundle would cut right now."""
+    async def impact(self, workspace: str, name: str, *, action: str = "bundle.stop") -> Impact:
+        """Say what an interrupting action on this bundle would cut right now.
+
+        Args:
+            action: id of the action: a handover cuts less than a stop.
+
+        Raises:
+            BadInput: that action interrupts no bundle.
+        """
+        ...
+
+    async def figures_history(self, workspace: str, name: str) -> tuple[FigureSample, ...]:
+        """Return the last figures of a bundle's process tree, oldest first.
+
+        Bounded, and empty for what has not run since the daemon's start. Later ones come as
+        events.
+
+        Raises:
+            BundleNotFound: no such bundle in this workspace.
+        """
+        ...
+
+    async def why(self, workspace: str, name: str) -> WhyReport:
+        """Run the ordered check of a bundle and name the first failing step with the way out.
+
+        Starts, stops and changes nothing, and ends within 10 s.
+
+        Raises:
+            BundleNotFound: no such bundle in this workspace.
+        """
+        ...
+
+    async def change_settings(
+        self, workspace: str, name: str, change: SettingsChange
+    ) -> SettingsOutcome:
+        """Change settings of an installed bundle; no process is touched.
+
+        What shapes a start, such as a limit, leaves the running process stale; all else counts at
+        once.
+
+        Raises:
+            BadInput: a setting does not fit; nothing was changed.
+            BundleProtected: its protection would be lifted, and no reason was given.
+        """
         ...
 
     async def credential_form(self, workspace: str, name: str) -> CredentialForm:
@@ -133,8 +194,12 @@ class EngineAPI(Protocol):
         """
         ...
 
-    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
+    async def restore_credentials(
+        self, workspace: str, name: str, *, reason: str | None = None
+    ) -> CredentialOutcome:
         """Bring the previous revision back as a new one, then respawn the bundle with it.
+
+        `reason` is required where that leaves a sensitive field of a protected bundle unset.
 
         Raises:
             Refused: no previous revision is kept.

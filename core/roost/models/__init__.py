@@ -1,7 +1,8 @@
 """Frozen values that cross a boundary: what the engine, the API and every client share.
 
-All times are epoch milliseconds; durations carry their unit in the name. What only the engine needs
-is loaded on first use: making a dataclass takes most of a millisecond, and the screen counts them.
+All times are epoch milliseconds; durations carry their unit in the name. What only the engine or
+the doctor needs is loaded on first use: making a dataclass takes most of a millisecond, and the
+screen counts them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from roost.models.definition import (
     FieldType,
     FieldValue,
     InstallRequest,
+    ResourceLimits,
+    RespawnStrategy,
     RestartPolicy,
     Runtime,
     Source,
@@ -93,6 +96,12 @@ from roost.models.slot import (
 )
 
 if TYPE_CHECKING:
+    from roost.models.doctor import (
+        DoctorReport,
+        Finding,
+        Severity,
+    )
+    from roost.models.figures import FigureSample
     from roost.models.launch import (
         Launch,
         LaunchContext,
@@ -108,8 +117,22 @@ if TYPE_CHECKING:
         LiveGeneration,
         NewRun,
     )
+    from roost.models.settings_change import (
+        SettingsChange,
+        SettingsOutcome,
+    )
+    from roost.models.why import (
+        WhyCheck,
+        WhyReport,
+        WhyStatus,
+        WhyStep,
+    )
 
-_ENGINE_ONLY = {
+_ON_FIRST_USE = {
+    "DoctorReport": "roost.models.doctor",
+    "Finding": "roost.models.doctor",
+    "Severity": "roost.models.doctor",
+    "FigureSample": "roost.models.figures",
     "Launch": "roost.models.launch",
     "LaunchContext": "roost.models.launch",
     "PreparePlan": "roost.models.launch",
@@ -121,6 +144,12 @@ _ENGINE_ONLY = {
     "CredentialSet": "roost.models.record",
     "LiveGeneration": "roost.models.record",
     "NewRun": "roost.models.record",
+    "SettingsChange": "roost.models.settings_change",
+    "SettingsOutcome": "roost.models.settings_change",
+    "WhyCheck": "roost.models.why",
+    "WhyReport": "roost.models.why",
+    "WhyStatus": "roost.models.why",
+    "WhyStep": "roost.models.why",
 }
 
 __all__ = [
@@ -153,12 +182,15 @@ __all__ = [
     "DaemonChanged",
     "DaemonView",
     "Definition",
+    "DoctorReport",
     "EngineEvent",
     "EngineState",
     "FieldType",
     "FieldValue",
+    "FigureSample",
     "Figures",
     "FiguresChanged",
+    "Finding",
     "GenerationView",
     "Impact",
     "InstallRequest",
@@ -173,7 +205,9 @@ __all__ = [
     "PrepareStep",
     "Reason",
     "ResolvedCredentials",
+    "ResourceLimits",
     "RespawnResult",
+    "RespawnStrategy",
     "RestartPolicy",
     "RunChanged",
     "RunDetail",
@@ -187,6 +221,9 @@ __all__ = [
     "RunTrigger",
     "RunView",
     "Runtime",
+    "SettingsChange",
+    "SettingsOutcome",
+    "Severity",
     "SlotState",
     "Snapshot",
     "Source",
@@ -197,6 +234,10 @@ __all__ = [
     "ToolView",
     "Transition",
     "Transitioned",
+    "WhyCheck",
+    "WhyReport",
+    "WhyStatus",
+    "WhyStep",
     "WorkspaceChanged",
     "WorkspaceRemoved",
     "WorkspaceView",
@@ -206,7 +247,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    module = _ENGINE_ONLY.get(name)
+    module = _ON_FIRST_USE.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

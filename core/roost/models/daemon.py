@@ -32,3 +32,5 @@ class DaemonView:
     is_stopping: bool = False
     waiting_for: tuple[str, ...] = ()
     """What a shutdown still waits for."""
+    stop_deadline_at: int | None = None
+    """When a shutdown that has not ended by then is forced; None while it is not stopping."""

@@ -160,6 +160,7 @@ class Definition:
     port: int | None = None
     """Fixed port of a web bundle; None means a free one for every generation."""
     after: tuple[str, ...] = ()
+    """Bundles of the workspace whose readiness its start waits for."""
     settings: BundleSettings = field(default_factory=BundleSettings)
 
 
@@ -171,7 +172,7 @@ class InstallRequest:
     name: str | None = None
     """Name of the bundle; None derives one from what is installed."""
     path: str | None = None
-    """MCPB archive or folder, directory of an app, or a file with `mcpServers`: an absolute path."""
+    """MCPB archive or folder, app directory, or a file with `mcpServers`: an absolute path."""
     entry: str | None = None
     """Key inside `mcpServers`."""
     command: tuple[str, ...] = ()
@@ -190,4 +191,6 @@ class InstallRequest:
     ready_path: str | None = None
     """Path that answers 2xx once a web bundle is ready; None means ``/``."""
     settings: BundleSettings = field(default_factory=BundleSettings)
+    after: tuple[str, ...] = ()
+    """Bundles of the workspace whose readiness its start waits for."""
     start: bool = True

@@ -102,6 +102,8 @@ class Snapshot:
     start_id: str
     revision: int
     state: EngineState
+    missed: int = 0
+    """Changes this reader lost because it fell behind; 0 for one that begins anew."""
 
 
 @dataclass(frozen=True, slots=True)

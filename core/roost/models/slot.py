@@ -77,6 +77,8 @@ class CrashRecord:
     exit: str
     step: StartStep | None
     stderr_tail: tuple[str, ...]
+    not_live: str = ""
+    """Which liveness probes it missed, when Roost ended it for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class BundleView:
     """Step under way while starting; the failed step afterwards."""
     reason: Reason | None = None
     stale: tuple[str, ...] = ()
-    """What the running generation lags behind in: credentials, configuration, version."""
+    """What the running generation lags behind in: credentials, configuration, version, or a
+    respawn that was asked for and failed."""
     generation: GenerationView | None = None
     """The running generation, or the last one."""
     candidate: GenerationView | None = None

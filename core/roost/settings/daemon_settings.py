@@ -37,10 +37,24 @@ class DaemonSettings(BaseSettings):
     """Size at which a bundle's log file is rotated."""
     log_files_kept: int = Field(default=4, ge=1, le=1000)
     """Rotated files kept per generation."""
+    log_generations_kept: int = Field(default=50, ge=2, le=10_000)
+    """Generations whose logs are kept per bundle."""
+    log_bundle_bytes: int = Field(default=64 * 1024 * 1024, ge=64 * 1024)
+    """Bytes of logs kept per bundle; the two newest generations stay whatever their size."""
+    daemon_log_bytes: int = Field(default=10 * 1024 * 1024, ge=64 * 1024)
+    """Size at which the daemon's own log is rotated."""
+    daemon_logs_kept: int = Field(default=3, ge=1, le=100)
+    """Older logs of the daemon that are kept."""
     shutdown_deadline_s: float = Field(default=30.0, gt=0)
     """Seconds after which a shutdown is forced."""
     figures_interval_s: float = Field(default=2.0, ge=0.1)
     """Seconds between two measurements of the process trees."""
+
+    def described(self) -> dict[str, str]:
+        """Return every setting as text, without the secret ones' values."""
+        given = self.model_dump(mode="python", exclude={"vault_key"})
+        key = "given" if self.vault_key else "none"
+        return {name: str(value) for name, value in given.items()} | {"vault_key": key}
 
     @classmethod
     def settings_customise_sources(
@@ -71,7 +85,10 @@ def read_settings(flags: Mapping[str, Any]) -> DaemonSettings:
         return DaemonSettings(**given)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadConfigFile(f"the settings do not fit: {problems}. Correct them") from None
+        raise BadConfigFile(
+            f"the settings do not fit: {problems}. Correct them",
+            settings=[".".join(map(str, e["loc"])) for e in error.errors()],
+        ) from None
     except OSError as error:
         raise BadConfigFile(
             f"{error.filename or SETTINGS_FILE} cannot be read ({error.strerror}); correct its "

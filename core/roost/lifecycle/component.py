@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
@@ -10,8 +11,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from roost.errors import HookFailed
+from roost.errors import HookFailed, RoostError
 from roost.lifecycle.phases import START_PHASES, Phase
+from roost.lifecycle.tracebacks import log_with_traceback
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,9 @@ LISTEN = "listen"
 
 current_component: ContextVar[Component | None] = ContextVar("current_component", default=None)
 """The component whose hook runs here; tasks that it starts inherit it."""
+
+current_step: ContextVar[str] = ContextVar("current_step", default="")
+"""The step of that hook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,8 @@ class Component:
             try:
                 await self._timed(step, callback)
             except HookFailed as failure:
-                logger.error("%s", failure.message, exc_info=failure.__cause__)
+                if isinstance(failure.__cause__, RoostError):
+                    logger.error("%s", failure.message)
                 failures.append(failure)
         return failures
 
@@ -120,14 +126,34 @@ class Component:
         self._has_passed_cut_off = False
 
     async def _timed(self, step: str, callback: Callback) -> None:
-        token = current_component.set(self)
+        component_before, step_before = current_component.set(self), current_step.set(step)
         began = time.perf_counter()
         try:
             answer: Any = callback()
             if inspect.isawaitable(answer):
                 await answer
-        except Exception as error:
-            raise HookFailed(self.name, step, error) from error
+        except asyncio.CancelledError as error:
+            # It waited for something that was cancelled: nobody has cancelled this walk.
+            if is_being_cancelled():
+                raise
+            raise self._failed(step, error) from error
+        # An exit inside a task would end the loop under the components that are to be closed.
+        except (Exception, SystemExit) as error:
+            raise self._failed(step, error) from error
         finally:
-            current_component.reset(token)
+            current_step.reset(step_before)
+            current_component.reset(component_before)
             self._note(HookTiming(self.name, step, time.perf_counter() - began))
+
+    def _failed(self, step: str, error: BaseException) -> HookFailed:
+        """Make the error, and log where a bug is: who receives it has a sentence only."""
+        failure = HookFailed(self.name, step, error)
+        if not isinstance(error, RoostError):
+            log_with_traceback(logger, failure.message, error)
+        return failure
+
+
+def is_being_cancelled() -> bool:
+    """Say whether a `CancelledError` caught here is meant for the task that runs."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -51,6 +51,7 @@ class ShutdownDeadline:
         traceback: TracebackType | None,
     ) -> None:
         self._timer.cancel()
+        self._timer.join()  # it ends at once; whoever looks now finds no thread of ours
 
     def _pass(self) -> None:
         # Whoever is stuck may hold the log itself; the exit does not wait for the words.

@@ -77,7 +77,8 @@ class ExceptionReporter:
         logger.error("%s: uncaught", self._name, exc_info=(kind, error, traceback))
 
     def _report_thread(self, given: threading.ExceptHookArgs) -> None:
-        if given.exc_value is not None:
+        # An exit ends its thread only, in silence, as it does without us.
+        if given.exc_value is not None and not isinstance(given.exc_value, SystemExit):
             found = (given.exc_type, given.exc_value, given.exc_traceback)
             logger.error("%s: uncaught in a thread", self._name, exc_info=found)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from roost.clock import Clock
 
@@ -12,8 +11,8 @@ from roost.clock import Clock
 class KeepAlive:
     """One periodic task, however often it is started.
 
-    It is a component: it never is part of a snapshot, goes on after a restore where it ran before,
-    and ends with the close.
+    It is a component: it begins when every server listens, which follows a restore too, never is
+    part of a snapshot, and ends with the close.
 
     Args:
         beat: sends one sign of life.
@@ -29,27 +28,25 @@ class KeepAlive:
         self._interval_s = interval_s
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
-        self._goes_on_after_restore = False
 
     @property
     def is_beating(self) -> bool:
         """Whether its timer runs."""
-        return self._task is not None
+        return self._task is not None and not self._task.done()
 
     def start(self) -> None:
         """Begin, unless it has begun or nobody listens."""
         interval_s = self._interval_s()
-        if self._task is None and interval_s is not None:
+        if interval_s is not None and not self.is_beating:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._run(interval_s), name="keep-alive")
 
     async def stop(self) -> None:
         """End; safe to call when it never began."""
         task, self._task = self._task, None
-        if task is not None:
+        if task is not None and not task.done():
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})  # a cancelled caller is not mistaken for the cancelled task
 
     def server_did_ready(self) -> None:
         """Begin when every server listens."""
@@ -57,17 +54,10 @@ class KeepAlive:
 
     async def before_snapshot(self) -> None:
         """Leave no timer in the copy."""
-        self._goes_on_after_restore = self.is_beating
         await self.stop()
-
-    def after_restore(self) -> None:
-        """Go on where it was."""
-        if self._goes_on_after_restore:
-            self.start()
 
     async def before_close(self) -> None:
         """End."""
-        self._goes_on_after_restore = False
         await self.stop()
 
     async def _run(self, interval_s: float) -> None:

@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from roost.errors import (
@@ -22,6 +21,7 @@ from roost.errors import (
     NotLoaded,
     StartupTimedOut,
 )
+from roost.lifecycle.clients import enter
 from roost.lifecycle.component import (
     LISTEN,
     LOAD,
@@ -29,16 +29,15 @@ from roost.lifecycle.component import (
     Component,
     HookTiming,
     current_component,
+    current_step,
 )
 from roost.lifecycle.milestone import Milestone
 from roost.lifecycle.phases import LifeState, Phase
+from roost.lifecycle.roster import Roster
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-SLOW_HOOK_S = 5.0
-"""A hook that took longer is logged by name: someone waits for this app."""
 
 CANCEL_GRACE_S = 5.0
 """How long a start that was cancelled may take to end before the close goes on without it."""
@@ -57,6 +56,7 @@ class Lifecycle:
         startup_timeout_s: seconds a boot may take until ready; None sets no bound. It does not
             count while loading for a snapshot.
         config: returns the configuration in force, secrets masked, as it is logged once per boot.
+        when_closing: called once as a close begins, whoever asked for it.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Lifecycle:
         *,
         startup_timeout_s: float | None = None,
         config: Callable[[], Mapping[str, object]] | None = None,
+        when_closing: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.state = LifeState.NEW
@@ -75,15 +76,13 @@ class Lifecycle:
         """Every component is loaded."""
         self.serving = Milestone()
         """Every server listens and every `server_did_ready` hook has run."""
-        self.timings: list[HookTiming] = []
-        """How long each hook of the present run took, in the order in which they ended."""
         self._startup_timeout_s = startup_timeout_s
         self._config = config
-        self._components: list[Component] = []
-        self._walking: Component | None = None
-        self._step = ""
+        self._when_closing = when_closing
+        self._roster = Roster(self._check_goes_on)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closing: asyncio.Task[tuple[HookFailed, ...]] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._failures: tuple[HookFailed, ...] = ()
 
     # Registration --------------------------------------------------------------------------------
 
@@ -97,9 +96,7 @@ class Lifecycle:
                 words what its step waits for.
             hooks: the same by name, for a component that is no object of its own.
         """
-        component = Component(name, SimpleNamespace(**hooks) if hooks else part, self._note)
-        self._components.append(component)
-        return component
+        return self._roster.add(name, part, hooks)
 
     def on_close(self, clean_up: Callback) -> bool:
         """Run this at close, in every mode, in reverse order of registration.
@@ -111,10 +108,7 @@ class Lifecycle:
         """
         if self.is_closing:
             return False
-        component = current_component.get()
-        if component is None or component not in self._components:
-            component = self.add(getattr(clean_up, "__qualname__", "clean-up"))
-        component.add_clean_up(clean_up)
+        self._roster.add_clean_up(clean_up)
         return True
 
     # What components may ask ---------------------------------------------------------------------
@@ -132,15 +126,24 @@ class Lifecycle:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """What the start or the close waits for now, in words."""
-        return self._walking.waiting_for() if self._walking is not None else ()
+        return self._roster.waiting_for
+
+    @property
+    def timings(self) -> list[HookTiming]:
+        """How long each hook of the present run took, in the order in which they ended."""
+        return self._roster.timings
 
     def check_may_open_client(self) -> None:
         """Refuse a connection that a copy of the loaded app would share.
 
         Raises:
             ClientRefused: the app is loading; names the component and the phase to use.
+            LifecycleClosed: the app is closing.
         """
-        if self.state not in _OPEN_STATES or self._step == LOAD:
+        if self.is_closing:
+            raise LifecycleClosed(self.name)
+        is_loading = current_step.get() == LOAD and not self.load_finished.is_settled
+        if self.state not in _OPEN_STATES or is_loading:
             component = current_component.get()
             raise ClientRefused(component.name if component else self.name)
 
@@ -150,21 +153,12 @@ class Lifecycle:
         """Enter a client's context manager and leave it when the component is closed.
 
         Raises:
-            ClientRefused: the app is loading, or not up.
-            LifecycleClosed: it was closed while the client was opening; the client is closed too.
+            ClientRefused: the app is loading, or not started.
+            LifecycleClosed: it is closing, or began to while the client was opened; the client is
+                closed too.
         """
         self.check_may_open_client()
-        if isinstance(manager, AbstractAsyncContextManager):
-            entered = await manager.__aenter__()
-
-            async def leave() -> None:
-                await manager.__aexit__(None, None, None)
-        else:
-            entered = manager.__enter__()
-
-            async def leave() -> None:
-                manager.__exit__(None, None, None)
-
+        entered, leave = await enter(manager)
         if not self.on_close(leave):
             await leave()
             raise LifecycleClosed(self.name)
@@ -174,6 +168,8 @@ class Lifecycle:
 
     async def boot(self) -> None:
         """Walk to ready; servers and what follows readiness go on by themselves.
+
+        What fails after readiness is raised by `serving`; whoever waits for it closes the app.
 
         Raises:
             HookFailed: a component failed; the app is closed again.
@@ -190,13 +186,15 @@ class Lifecycle:
         start-up time-out and the log of the configuration belong to a boot and are left out.
 
         Raises:
-            HookFailed: a `config_will_load` hook failed.
+            HookFailed: a `config_will_load` hook failed; the app is closed again. What fails later
+                is raised by `load_finished`, and the close begins by itself.
+            LifecycleClosed: it was closed meanwhile.
         """
         self._begin(is_for_snapshot=True)
         try:
-            await self._walk(Phase.CONFIG_WILL_LOAD)
-        except HookFailed:
-            await self.close()
+            await self._follow(self._roster.walk(Phase.CONFIG_WILL_LOAD))
+        except HookFailed as error:
+            await self._fail(error)
             raise
         self.ready.reach()
         self._own(self._load_only())
@@ -208,10 +206,11 @@ class Lifecycle:
             NotLoaded: the app is not loaded for a snapshot.
             HookFailed: a hook failed. The state stays as it was: what was frozen before can still
                 be restored.
+            LifecycleClosed: it was closed meanwhile.
         """
         if self.state not in (LifeState.LOADED, LifeState.FROZEN):
             raise NotLoaded(self.name, self.state, "a snapshot")
-        await self._walk(Phase.BEFORE_SNAPSHOT, reverse=True)
+        await self._follow(self._roster.walk(Phase.BEFORE_SNAPSHOT, reverse=True))
         self.state = LifeState.FROZEN
 
     async def restore(self) -> None:
@@ -221,6 +220,7 @@ class Lifecycle:
             NotLoaded: nothing is frozen.
             HookFailed: a hook failed; the app is closed.
             StartupTimedOut: as for `boot`.
+            LifecycleClosed: it was closed meanwhile.
         """
         if self.state is not LifeState.FROZEN:
             raise NotLoaded(self.name, self.state, "a restore")
@@ -232,33 +232,52 @@ class Lifecycle:
     def _begin(self, *, is_for_snapshot: bool) -> None:
         if self.state not in (LifeState.NEW, LifeState.CLOSED):
             raise NotLoaded(self.name, self.state, "another start")
+        if self._tasks:  # a hook that was cancelled by the close goes on all the same
+            raise NotLoaded(self.name, "not at its end yet", "another start")
         self.state = LifeState.LOADING
         self.is_for_snapshot = is_for_snapshot
         self.ready, self.load_finished, self.serving = Milestone(), Milestone(), Milestone()
-        self.timings.clear()
-        self._closing = None
-        for component in self._components:
-            component.is_loaded = False
+        self._roster.begin()
 
     async def _start(self, walk: Coroutine[Any, Any, None]) -> None:
-        booting = self._own(walk)
         try:
-            done, _ = await asyncio.wait({booting}, timeout=self._startup_timeout_s)
+            is_in_time = await self._follow(walk, self._startup_timeout_s)
+        except LifecycleClosed:
+            raise
+        except Exception as error:
+            await self._fail(error)
+            raise
+        if not is_in_time:
+            late = self._late()
+            await self._fail(late)
+            raise late
+        self._own(self._serve())
+
+    async def _follow(
+        self, walk: Coroutine[Any, Any, None], timeout_s: float | None = None
+    ) -> bool:
+        """Wait for a walk in a task of its own, which a close cancels.
+
+        Returns:
+            False when it is still going on after `timeout_s` seconds.
+        """
+        task = self._own(walk)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
         except asyncio.CancelledError:
             await self.close()
             raise
-        if not done:
-            assert self._startup_timeout_s is not None
-            component = self._walking.name if self._walking else self.name
-            late = StartupTimedOut(self.name, component, self._step, self._startup_timeout_s)
-            await self._fail(late)
-            raise late
-        if booting.cancelled():
-            raise LifecycleClosed(self.name)
-        if error := booting.exception():
-            await self._fail(error)
+        if done and not task.cancelled() and (error := task.exception()):
             raise error
-        self._own(self._serve())
+        # The close may have begun in the very moment in which the walk ended.
+        if self.is_closing or (done and task.cancelled()):
+            raise LifecycleClosed(self.name)
+        return bool(done)
+
+    def _late(self) -> StartupTimedOut:
+        assert self._startup_timeout_s is not None
+        component, step = self._roster.in_progress or (self.name, "its start")
+        return StartupTimedOut(self.name, component, step, self._startup_timeout_s)
 
     async def _fail(self, error: BaseException) -> None:
         for milestone in (self.ready, self.load_finished, self.serving):
@@ -266,79 +285,69 @@ class Lifecycle:
         await self.close()
 
     async def _walk_all(self) -> None:
-        await self._walk(Phase.CONFIG_WILL_LOAD)
+        await self._roster.walk(Phase.CONFIG_WILL_LOAD)
         await self._go_on()
 
     async def _walk_restored(self) -> None:
-        await self._walk(Phase.AFTER_RESTORE)
+        await self._roster.walk(Phase.AFTER_RESTORE)
         await self._go_on()
 
     async def _go_on(self) -> None:
-        self.state = LifeState.STARTING
-        await self._walk(Phase.CONFIG_DID_LOAD)
+        self._enter(LifeState.STARTING)
+        await self._roster.walk(Phase.CONFIG_DID_LOAD)
         if self._config is not None:
             pairs = " ".join(f"{key}={value}" for key, value in self._config().items())
             logger.info("%s is configured: %s", self.name, pairs)
-        await self._load()
-        await self._walk(Phase.DID_LOAD)
-        await self._walk(Phase.WILL_READY)
-        self.state = LifeState.READY
+        await self._roster.load()
+        self.load_finished.reach()
+        await self._roster.walk(Phase.DID_LOAD)
+        await self._roster.walk(Phase.WILL_READY)
+        self._enter(LifeState.READY)
         self.ready.reach()
 
     async def _load_only(self) -> None:
         try:
-            await self._load()
+            await self._roster.load()
         except HookFailed as error:
             self.load_finished.fail(error)
+            self._begin_close()
             return
-        self.state = LifeState.LOADED
-
-    async def _load(self) -> None:
-        for component in self._components:
-            if not component.is_loaded:
-                await self._run(component, LOAD)
-                component.is_loaded = True
+        self._enter(LifeState.LOADED)
         self.load_finished.reach()
 
     async def _serve(self) -> None:
         """Begin to listen beside the `did_ready` hooks; neither holds readiness up."""
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._walk(Phase.DID_READY))
-                both.create_task(self._walk(LISTEN))
-            await self._walk(Phase.SERVER_DID_READY)
+                both.create_task(self._roster.walk(Phase.DID_READY))
+                both.create_task(self._roster.walk(LISTEN))
+            await self._roster.walk(Phase.SERVER_DID_READY)
         except (HookFailed, BaseExceptionGroup) as raised:
             error = raised.exceptions[0] if isinstance(raised, BaseExceptionGroup) else raised
-            logger.error("%s", error, exc_info=error.__cause__)
             self.serving.fail(error)
         else:
-            self.state = LifeState.SERVING
+            self._enter(LifeState.SERVING)
             self.serving.reach()
 
-    async def _walk(self, step: str, *, reverse: bool = False) -> None:
-        components = [component for component in self._components if not _is_bare(component)]
-        for component in reversed(components) if reverse else components:
-            await self._run(component, step)
+    def _enter(self, state: LifeState) -> None:
+        self._check_goes_on()
+        self.state = state
 
-    async def _run(self, component: Component, step: str) -> None:
-        self._walking, self._step = component, step
-        try:
-            await component.run(step)
-        finally:
-            if self._walking is component:
-                self._walking = None
-            self._step = ""
+    def _check_goes_on(self) -> None:
+        """End a walk that goes on although the close has cancelled it: a hook did not listen."""
+        if self.is_closing:
+            raise asyncio.CancelledError
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"{self.name}: lifecycle")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
 
-    def _note(self, timing: HookTiming) -> None:
-        self.timings.append(timing)
-        level = logging.WARNING if timing.seconds > SLOW_HOOK_S else logging.DEBUG
-        logger.log(level, "%s: %s took %.3f s", timing.component, timing.step, timing.seconds)
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # a walk that outlived its close has nobody left to tell
 
     # Close ---------------------------------------------------------------------------------------
 
@@ -350,29 +359,30 @@ class Lifecycle:
         Returns:
             What failed; each failure is logged too.
         """
+        if self.state is LifeState.CLOSED:
+            return self._failures
+        closing = self._begin_close()
+        if asyncio.current_task() is closing:
+            return ()  # a close hook asks again for what it is part of
+        await asyncio.shield(closing)
+        return self._failures
+
+    def _begin_close(self) -> asyncio.Task[None]:
         if self._closing is None:
-            if self.state is LifeState.CLOSED:
-                return ()
             self.state = LifeState.CLOSING
             loop = asyncio.get_running_loop()
             self._closing = loop.create_task(self._close(), name=f"{self.name}: close")
-        if asyncio.current_task() is self._closing:
-            return ()  # a close hook asks again for what it is part of
-        return await asyncio.shield(self._closing)
+            if self._when_closing is not None:
+                self._when_closing()
+        return self._closing
 
-    async def _close(self) -> tuple[HookFailed, ...]:
+    async def _close(self) -> None:
         await self._end_tasks()
-        failures: list[HookFailed] = []
-        for component in reversed(self._components):
-            self._walking = component
-            failures += await component.close()
-        self._walking = None
-        self._components = [each for each in self._components if not _is_bare(each)]
+        self._failures, self._closing = await self._roster.close(), None
         self.state = LifeState.CLOSED
         closed = LifecycleClosed(self.name)
         for milestone in (self.ready, self.load_finished, self.serving):
             milestone.fail(closed)
-        return tuple(failures)
 
     async def _end_tasks(self) -> None:
         tasks = set(self._tasks)
@@ -383,8 +393,3 @@ class Lifecycle:
             if deaf:
                 waiting = ", ".join(self.waiting_for) or "a component"
                 logger.error("%s does not end its start: %s", self.name, waiting)
-
-
-def _is_bare(component: Component) -> bool:
-    """Whether it only stands for a clean-up that no component registered."""
-    return component.part is None

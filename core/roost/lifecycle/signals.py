@@ -32,7 +32,8 @@ class StopSignals:
     """Owns the two signals of one process while it is installed.
 
     Args:
-        on_stop: asked for in the event loop, once.
+        on_stop: asked for once: in the event loop that ran when the signals were taken over, or
+            else in the signal handler itself.
         when_forced: words for the log that say what becomes of what is left.
         force_exit: ends the process at once with a status.
         monotonic: seconds; measures the time between two signals.
@@ -54,9 +55,15 @@ class StopSignals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._before: dict[int, object] = {}
 
+    @property
+    def is_received(self) -> bool:
+        """Whether a stop was asked for by signal."""
+        return self._signalled_at is not None
+
     def install(self) -> None:
-        """Take the signals over; call it in the main thread, inside the event loop."""
-        self._loop = asyncio.get_running_loop()
+        """Take the signals over; call it in the main thread."""
+        with suppress(RuntimeError):  # no loop runs
+            self._loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             self._before[number] = signal.signal(number, self.receive)
 
@@ -78,11 +85,16 @@ class StopSignals:
         now, name = self._monotonic(), signal.Signals(number).name
         if self._signalled_at is None:
             self._signalled_at = now
-            if self._loop is not None:
-                with suppress(RuntimeError):  # the loop has just closed
-                    self._loop.call_soon_threadsafe(self._on_stop)
+            self._ask()
         elif now - self._signalled_at <= SAME_SIGNAL_S:
             logger.debug("%s ignored: the shutdown has begun", name)
         else:
             logger.error("%s again: exit forced; %s", name, self._when_forced)
             self._force_exit(EXIT_FORCED)
+
+    def _ask(self) -> None:
+        if self._loop is None:
+            self._on_stop()
+            return
+        with suppress(RuntimeError):  # the loop has just closed
+            self._loop.call_soon_threadsafe(self._on_stop)

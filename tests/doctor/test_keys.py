@@ -1,0 +1,92 @@
+"""The key of the credentials."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from tests.support.data_dirs import ENVIRON, do_what_it_says
+
+from roost.doctor import Surroundings
+from roost.doctor.keys import check_key
+from roost.models import Severity
+from roost.vault import load_key
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+def test_a_private_key_file_is_fine_and_its_content_is_not_told(around: Surroundings) -> None:
+    finding = check_key(around)
+    assert finding.severity is Severity.OK
+    assert str(around.key_file) in finding.said
+    assert around.key_file.read_text() not in finding.said
+
+
+def test_the_file_the_vault_makes_passes(data_dir: Path) -> None:
+    load_key(data_dir / "keys", None)
+    assert check_key(Surroundings(data_dir, ENVIRON)).severity is Severity.OK
+
+
+def test_a_given_key_is_fine_and_is_not_told(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOST_VAULT_KEY", KEY)
+    finding = check_key(around)
+    assert finding.severity is Severity.OK
+    assert "given by the settings" in finding.said
+    assert KEY not in finding.said
+
+
+@pytest.mark.parametrize("text", ["", "no base64!", base64.b64encode(b"short").decode(), "\u00fc"])
+def test_a_given_key_that_is_none_is_a_problem(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("ROOST_VAULT_KEY", text)
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    assert not text or text not in finding.said
+
+
+@pytest.mark.parametrize(("name", "mode"), [("keys", 0o750), ("keys/vault.key", 0o604)])
+def test_a_key_that_others_can_reach_is_a_problem_until_it_is_closed(
+    around: Surroundings, name: str, mode: int
+) -> None:
+    (around.data_dir / name).chmod(mode)
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    do_what_it_says(finding)
+    assert check_key(around).severity is Severity.OK
+
+
+def test_a_key_of_somebody_else_is_a_problem(around: Surroundings) -> None:
+    around.uid = 54321
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    assert "chown 54321" in finding.mend
+
+
+@pytest.mark.parametrize("content", [b"", b"half a key", base64.b64encode(bytes(31))])
+def test_a_damaged_key_is_a_problem(around: Surroundings, content: bytes) -> None:
+    around.key_file.write_bytes(content)
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    assert "damaged" in finding.said
+
+
+def test_a_link_in_the_place_of_the_key_is_a_problem(around: Surroundings) -> None:
+    elsewhere = around.data_dir / "elsewhere"
+    around.key_file.rename(elsewhere)
+    around.key_file.symlink_to(elsewhere)
+    assert check_key(around).severity is Severity.PROBLEM
+
+
+def test_a_missing_key_is_a_problem_when_something_is_stored_with_it(around: Surroundings) -> None:
+    around.key_file.unlink()
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    assert "stored credentials need it (1 value)" in finding.said
+
+
+def test_a_missing_key_is_fine_when_nothing_is_stored(data_dir: Path) -> None:
+    assert check_key(Surroundings(data_dir, ENVIRON)).severity is Severity.OK

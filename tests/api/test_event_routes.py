@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from tests.contract.waiting import reading
+from tests.support.event_reader import EventReader, event_reader
 from tests.support.fake_engine import FakeEngine, bundle_view, run_view
 from tests.support.serving import RawViewer, Served, raw_viewer, serving_fake
 
+from roost.client.http_engine import HttpEngine
 from roost.client.sse import ServerEvent, SseDecoder
-from roost.models import Snapshot, WorkspaceChanged
+from roost.errors import StoreUnavailable
+from roost.models import Change, LogPage, Snapshot, WorkspaceChanged, WorkspaceRemoved
 from roost.models.codec import from_json
 
 RUN = "/v1/workspaces/w/runs/r-1/events"
 LOG = "/v1/workspaces/w/bundles/app/log/events"
+COMMENT = b": keep-alive\n\n"
+
+Ending = Callable[[Served, FakeEngine, EventReader], Awaitable[None]]
 
 
 @pytest.fixture
@@ -35,16 +42,9 @@ async def served(fake: FakeEngine) -> AsyncIterator[Served]:
 
 async def _events(viewer: RawViewer, until: str) -> list[ServerEvent]:
     """Read events until one of this name has come."""
-    decoder, found = SseDecoder(), list[ServerEvent]()
-    head = await viewer.read_until(b"\r\n\r\n")
-    assert b"200 OK" in head
-    assert b"text/event-stream" in head
-    async with asyncio.timeout(10):
-        while not any(event.name == until for event in found):
-            size = int(await viewer.reader.readuntil(b"\r\n"), 16)
-            found += decoder.feed(await viewer.reader.readexactly(size))
-            await viewer.reader.readexactly(2)
-    return found
+    reader = EventReader(viewer)
+    await reader.begin()
+    return await reader.until(until)
 
 
 async def _read(served: Served, target: str, *headers: str, until: str) -> list[ServerEvent]:
@@ -108,6 +108,63 @@ async def test_who_attaches_during_the_shutdown_gets_the_closing_notice_at_once(
         assert await viewer.read_until(b"0\r\n\r\n")
     assert [event.name for event in events] == ["snapshot", "closing"]
     assert events[-1].data == '{"reason":"the daemon is stopping"}'
+
+
+@pytest.mark.parametrize(
+    "target", [RUN, LOG, "/v1/workspaces/w/runs/gone/events"], ids=["run", "log", "missing"]
+)
+async def test_who_attaches_to_a_run_or_a_log_during_the_shutdown_gets_the_notice_at_once(
+    served: Served, fake: FakeEngine, target: str
+) -> None:
+    fake.close("the daemon is stopping")
+    # What would be read may be closed already.
+    fake.refuse_next(StoreUnavailable("the store is closed; try again"))
+    async with raw_viewer(served.path, target) as viewer:
+        events = await _events(viewer, "closing")
+        assert await viewer.read_until(b"0\r\n\r\n")
+    assert [(event.name, event.data) for event in events] == [
+        ("closing", '{"reason":"the daemon is stopping"}')
+    ]
+
+
+async def test_the_notice_does_not_wait_behind_a_log_that_never_ends(
+    served: Served, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def flood(*_: object, **__: object) -> AsyncIterator[LogPage]:
+        while True:
+            yield LogPage(1, (), 0, 0, 0)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(FakeEngine, "follow_log", flood)
+    async with raw_viewer(served.path, LOG) as viewer:
+        await _events(viewer, "page")
+        fake.close("the daemon is stopping")
+        rest = await viewer.read_until(b"0\r\n\r\n")
+    assert b"event: closing" in rest
+
+
+async def test_a_viewer_that_fell_behind_is_told_and_goes_on_from_a_fresh_snapshot() -> None:
+    slow = FakeEngine(workspaces=("w",), queue_limit=3)
+    async with serving_fake(slow) as served, raw_viewer(served.path) as viewer:
+        [first] = await _events(viewer, "snapshot")
+        for number in range(10):
+            slow.push(WorkspaceRemoved(f"w{number}"))
+        fresh = SseDecoder().feed((await viewer.read_until(b"\n\n\r\n")).partition(b"\r\n")[2])
+        snapshots = [from_json(event.data, Snapshot) for event in (first, *fresh)]
+    assert [snapshot.missed for snapshot in snapshots] == [0, 10]
+    assert snapshots[1].revision == snapshots[0].revision + 10
+
+
+async def test_a_burst_of_changes_costs_one_write(served: Served, fake: FakeEngine) -> None:
+    async with raw_viewer(served.path) as viewer:
+        await _events(viewer, "snapshot")
+        for number in range(10):
+            fake.push(WorkspaceRemoved(f"w{number}"))
+        size = int((await viewer.read_until(b"\r\n")).strip(), 16)
+        piece = await viewer.reader.readexactly(size)
+    assert [event.data for event in SseDecoder().feed(piece)] == [
+        f'{{"id":"w{number}"}}' for number in range(10)
+    ]
 
 
 async def test_a_viewer_that_drops_is_forgotten(served: Served, fake: FakeEngine) -> None:
@@ -185,3 +242,91 @@ async def test_log_pages_come_as_they_are_written(served: Served, fake: FakeEngi
     assert '"text":"one"' in first.data
     assert b'"text":"two"' in second
     assert b'"text":"one"' not in second
+
+
+# Silence ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("target", "events"), [("/v1/events", 1), (RUN, 10), (LOG, 1)])
+@pytest.mark.parametrize(("silences", "comments"), [([24], 0), ([24, 1], 1), ([24, 1, 24, 1], 2)])
+async def test_a_silent_stream_carries_one_comment_after_25_seconds_and_two_after_50(
+    served: Served,
+    fake: FakeEngine,
+    target: str,
+    events: int,
+    silences: list[int],
+    comments: int,
+) -> None:
+    fake.append_log("w", "app", "one")
+    async with event_reader(served.path, target) as reader:
+        for _ in range(events):
+            await reader.next()
+        for seconds in silences:
+            await _until_asleep(fake, 1)
+            fake.clock.advance(seconds)
+        await _until_asleep(fake, 1)
+        fake.close("the daemon is stopping")
+        assert [event.name for event in await reader.rest()][-1] == "closing"
+        assert reader.chunks.count(COMMENT) == comments
+
+
+async def test_a_consumer_of_events_sees_nothing_of_the_comments(
+    served: Served, fake: FakeEngine
+) -> None:
+    async with HttpEngine(served.path) as engine, reading(engine.events()) as events:
+        first = await anext(events)
+        for _ in range(4):
+            await _until_asleep(fake, 1)
+            fake.clock.advance(25)
+        await _until_asleep(fake, 1)
+        fake.add_workspace("new")
+        second = await anext(events)
+    assert (first.revision + 1, type(second)) == (second.revision, Change)
+
+
+async def _succeed(served: Served, fake: FakeEngine, reader: EventReader) -> None:
+    fake.finish_run("r-1")
+    await reader.rest()
+
+
+async def _fail(served: Served, fake: FakeEngine, reader: EventReader) -> None:
+    fake.disconnect()
+    assert (await reader.rest())[-1].name == "error"
+
+
+async def _cancel(served: Served, fake: FakeEngine, reader: EventReader) -> None:
+    await served.server.stop()
+
+
+async def _drop(served: Served, fake: FakeEngine, reader: EventReader) -> None:
+    await reader.leave()
+
+
+@pytest.mark.parametrize("end", [_succeed, _fail, _cancel, _drop])
+async def test_a_stream_that_ended_in_any_way_leaves_no_timer_and_sends_nothing_more(
+    served: Served, fake: FakeEngine, end: Ending
+) -> None:
+    before = asyncio.all_tasks()
+    async with event_reader(served.path, RUN, "Connection: close") as reader:
+        for _ in range(10):
+            await reader.next()
+        await _until_asleep(fake, 1)
+        await end(served, fake, reader)
+        await _until_asleep(fake, 0)
+        fake.clock.advance(100)
+        sent = await reader.everything_else()
+    assert COMMENT not in sent
+    assert fake.clock.sleepers == 0
+    await _until(lambda: asyncio.all_tasks() <= before)
+
+
+async def _until_asleep(fake: FakeEngine, sleepers: int) -> None:
+    await _until(lambda: fake.clock.sleepers == sleepers)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0)

@@ -113,14 +113,20 @@ async def test_an_unknown_path_is_an_error_of_the_same_shape(
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v1/status"), ("PUT", "/v1/bundles"), ("FOO", "/v1/events")]
+    ("method", "path", "offered"),
+    [
+        ("POST", "/v1/status", "GET"),
+        ("FOO", "/v1/events", "GET"),
+        ("DELETE", "/v1/workspaces", "GET, POST"),
+        ("POST", "/v1/workspaces/w/bundles/app", "DELETE, GET"),
+    ],
 )
-async def test_an_unknown_method_is_an_error_of_the_same_shape(
-    http: httpx.AsyncClient, method: str, path: str
+async def test_an_unknown_method_is_an_error_that_names_all_that_are_offered(
+    http: httpx.AsyncClient, method: str, path: str, offered: str
 ) -> None:
     answer = await http.request(method, path)
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == offered
     assert _error(answer)["code"] == "invalid_request"
 
 
@@ -169,6 +175,11 @@ async def test_a_bad_query_names_the_parameter(http: httpx.AsyncClient, query: s
         b"\xff",
         f'{{"set": {{"token": "{SECRET}" }}'.encode(),
         b'{"set": {"number": NaN}}',
+        b'{"set": {}, "set": {"token": "' + SECRET.encode() + b'"}}',
+        b'{"set": {"token": "a", "token": "' + SECRET.encode() + b'"}}',
+        b'{"set": {}, "\\u0073et": {}}',
+        pytest.param(b'{"set": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", id="nested-deeply"),
+        pytest.param(b'{"set": {"number": ' + b"1" * 5_000 + b"}}", id="long-number"),
         b'{"set": {"token": "\\ud800"}}',
         b"[]",
         b"null",
@@ -264,6 +275,61 @@ async def test_a_body_that_is_not_json_is_called_that(http: httpx.AsyncClient) -
         "/v1/workspaces", content=b"{", headers={"content-type": "application/json"}
     )
     assert _error(answer)["details"] == {"fields": {"body": "is not valid JSON"}}
+
+
+async def test_a_body_that_names_a_key_twice_is_told_so(http: httpx.AsyncClient) -> None:
+    answer = await http.post(
+        "/v1/workspaces",
+        content=b'{"id": "a", "label": "x", "label": "y"}',
+        headers={"content-type": "application/json"},
+    )
+    assert _error(answer)["code"] == "invalid_request"
+    assert _error(answer)["details"]["fields"] == {"body": "names the same key twice in one object"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({"source": "command", "start": "yes"}, "body.start", "must be true or false"),
+        ({"source": "command", "start": 0}, "body.start", "must be true or false"),
+        (
+            {"source": "command", "settings": {"settle_s": False}},
+            "body.settings.settle_s",
+            "must be a number",
+        ),
+        (
+            {"source": "command", "settings": {"call_cap_s": "60"}},
+            "body.settings.call_cap_s",
+            "must be a number",
+        ),
+        ({"source": "command", "port": True}, "body.port", "must be a whole number or null"),
+    ],
+)
+async def test_a_value_is_never_taken_for_one_of_another_kind(
+    fake: FakeEngine, http: httpx.AsyncClient, body: dict[str, Any], field: str, words: str
+) -> None:
+    answer = await http.post("/v1/workspaces/w/bundles", json=body)
+    assert answer.status_code == 422
+    assert _error(answer)["code"] == "invalid_request"
+    assert _error(answer)["details"]["fields"] == {field: words}
+    assert fake.calls == []
+
+
+async def test_a_whole_number_is_a_number_too(fake: FakeEngine, http: httpx.AsyncClient) -> None:
+    settings = {"settle_s": 1, "drain_s": 2.0}
+    body = {"source": "command", "name": "new", "command": ["x"], "settings": settings}
+    assert (await http.post("/v1/workspaces/w/bundles", json=body)).status_code == 201
+    kept = fake.called("install")[0]["request"].settings
+    assert (kept.settle_s, kept.drain_s) == (1, 2)
+
+
+async def test_the_same_key_in_two_objects_is_fine(
+    fake: FakeEngine, http: httpx.AsyncClient
+) -> None:
+    body = {"tool": "echo", "arguments": {"a": {"id": 1}, "b": [{"id": 2}, {"id": 3}], "id": 1.5}}
+    answer = await http.post("/v1/workspaces/w/bundles/app/calls", json=body)
+    assert fake.called("call_tool")[0]["request"].arguments == body["arguments"]
+    assert _error(answer)["code"] != "invalid_request"
 
 
 async def test_a_body_that_is_not_announced_as_json_is_told_how(http: httpx.AsyncClient) -> None:

@@ -10,10 +10,10 @@ import pytest
 from tests.support.asgi_stream import AsgiViewer, settle
 from tests.support.fake_engine import FakeClock
 
-from roost.api.stream import EventStream, frame
+from roost.api.frames import frame
+from roost.api.stream import EventStream
 from roost.client.sse import SseDecoder
 from roost.errors import StoreUnavailable
-from roost.models import WorkspaceRemoved
 
 COMMENT = b": keep-alive\n\n"
 
@@ -67,12 +67,6 @@ async def stream() -> AsyncGenerator[Setup, None]:
     await setup.viewer.ended()
 
 
-def test_a_frame_has_name_id_and_json_on_one_line() -> None:
-    body = WorkspaceRemoved("a\nb")
-    assert frame("x", body, "s.1") == b'event: x\nid: s.1\ndata: {"id":"a\\nb"}\n\n'
-    assert frame("x", body) == b'event: x\ndata: {"id":"a\\nb"}\n\n'
-
-
 async def test_a_stream_says_what_it_is_and_is_never_cached(stream: Setup) -> None:
     assert stream.viewer.status == 200
     assert stream.viewer.headers["content-type"].startswith("text/event-stream")
@@ -124,6 +118,38 @@ async def test_silence_is_measured_per_stream(stream: Setup) -> None:
     await later.viewer.ended()
 
 
+async def test_a_frame_that_a_slow_viewer_takes_late_is_no_silence(stream: Setup) -> None:
+    stream.viewer.stall()
+    await stream.put(b"data: 1\n\n")
+    await stream.advance(60)
+    stream.viewer.go_on()
+    await settle()
+    assert stream.viewer.pieces == [b"data: 1\n\n"]
+    await stream.advance(24)
+    assert stream.viewer.pieces == [b"data: 1\n\n"]
+    await stream.advance(1)
+    assert stream.viewer.pieces == [b"data: 1\n\n", COMMENT]
+
+
+async def test_a_comment_that_a_slow_viewer_takes_late_is_not_repeated(stream: Setup) -> None:
+    stream.viewer.stall()
+    await stream.advance(25)
+    await stream.advance(60)
+    stream.viewer.go_on()
+    await settle()
+    assert stream.viewer.pieces == [COMMENT]
+
+
+async def test_nothing_comes_behind_the_end_even_when_a_comment_is_due(stream: Setup) -> None:
+    stream.clock.advance(25)
+    await stream.put(None)
+    assert stream.viewer.is_complete
+    sent = list(stream.viewer.pieces)
+    await stream.advance(100)
+    assert stream.viewer.pieces == sent
+    assert stream.viewer.is_complete
+
+
 def _finish(setup: Setup) -> None:
     setup.source.put(None)
 
@@ -150,8 +176,30 @@ def _break_pipe_in_silence(setup: Setup) -> None:
     setup.clock.advance(25)
 
 
+def _cancel_while_it_waits_for_the_viewer(setup: Setup) -> None:
+    setup.viewer.stall()
+    setup.clock.advance(25)
+    setup.viewer.cancel()
+
+
+def _drop_while_it_waits_for_the_viewer(setup: Setup) -> None:
+    setup.viewer.stall()
+    setup.source.put(b"data: 1\n\n")
+    setup.viewer.leave()
+
+
 @pytest.mark.parametrize(
-    "end", [_finish, _fail, _cancel, _drop, _break_pipe, _break_pipe_in_silence]
+    "end",
+    [
+        _finish,
+        _fail,
+        _cancel,
+        _drop,
+        _break_pipe,
+        _break_pipe_in_silence,
+        _cancel_while_it_waits_for_the_viewer,
+        _drop_while_it_waits_for_the_viewer,
+    ],
 )
 async def test_a_stream_leaves_nothing_behind_however_it_ends(end: Callable[[Setup], None]) -> None:
     before = asyncio.all_tasks()

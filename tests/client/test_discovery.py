@@ -206,3 +206,18 @@ def test_an_interpreter_that_cannot_be_executed_is_said_in_a_sentence(
     monkeypatch.setattr("sys.executable", "/dev/null")
     with socket_dir() as data_dir, pytest.raises(DaemonStartFailed, match="/dev/null cannot"):
         ensure_daemon(data_dir)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(sys.platform != "linux", reason="told from /proc")
+def test_a_process_that_ended_and_that_its_parent_never_reaps_is_not_alive() -> None:
+    forks = "import os, time; print(os.fork() or os._exit(0), flush=True); time.sleep(100)"
+    with subprocess.Popen([sys.executable, "-S", "-c", forks], stdout=subprocess.PIPE) as parent:
+        try:
+            assert parent.stdout is not None
+            pid = int(parent.stdout.readline())
+            _wait_for(lambda: not discovery._is_alive(pid))
+            os.kill(pid, 0)  # its number is still taken
+            assert discovery._is_alive(parent.pid)
+        finally:
+            parent.kill()

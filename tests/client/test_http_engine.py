@@ -12,7 +12,9 @@ from tests.support.fake_engine import FakeEngine, bundle_view, run_view
 from tests.support.serving import serving_fake
 from tests.support.socket_dir import socket_dir
 
+from roost.api.stream import KEEP_ALIVE_S
 from roost.client.http_engine import HttpEngine
+from roost.client.http_socket import IDLE_TIMEOUT_S
 from roost.errors import (
     BundleNotFound,
     DaemonUnreachable,
@@ -117,6 +119,22 @@ async def test_a_stream_that_ends_without_a_notice_is_an_error() -> None:
         assert isinstance(await anext(events), Snapshot)
         with pytest.raises(DaemonUnreachable, match="went away"):
             await anext(events)
+
+
+@pytest.mark.parametrize("begins", [STREAM_HEAD, STREAM_HEAD + ": keep-alive\n\n"])
+async def test_a_stream_that_falls_silent_is_lost(
+    monkeypatch: pytest.MonkeyPatch, begins: str
+) -> None:
+    monkeypatch.setattr("roost.client.http_socket.IDLE_TIMEOUT_S", 0.05)
+    async with _answering(begins, then_hang=True) as engine:
+        for stream in (engine.events(), engine.run_events("w", "r"), engine.follow_log("w", "a")):
+            async with reading(stream) as events:
+                with pytest.raises(DaemonUnreachable, match="does not answer"):
+                    await anext(events)
+
+
+def test_a_stream_is_only_lost_after_two_keep_alives_stayed_out() -> None:
+    assert 2 * KEEP_ALIVE_S < IDLE_TIMEOUT_S < 3 * KEEP_ALIVE_S
 
 
 async def test_a_change_of_an_unknown_kind_is_passed_over() -> None:

@@ -168,8 +168,10 @@ async def test_an_id_that_is_malformed_or_foreign_or_ahead_gets_a_snapshot(last_
     office = Office()
     office.add("a")
     office.add("b")
-    async with office.bus.subscribe(last_seen) as subscription:
-        assert await _next(subscription, 1) == [["a", "b"]]
+    async with office.bus.subscribe(last_seen) as subscription, asyncio.timeout(5):
+        snapshot = await subscription.next()
+    assert isinstance(snapshot, Snapshot)
+    assert (_told(snapshot), snapshot.missed) == (["a", "b"], 0)
 
 
 async def test_a_start_id_may_hold_a_dot() -> None:
@@ -187,8 +189,10 @@ async def test_an_id_older_than_what_is_kept_gets_a_snapshot(
     office = Office()
     for name in "abcd":
         office.add(name)
-    async with office.bus.subscribe(f"{START}.1") as too_old:
-        assert await _next(too_old, 1) == [["a", "b", "c", "d"]]
+    async with office.bus.subscribe(f"{START}.1") as too_old, asyncio.timeout(5):
+        snapshot = await too_old.next()
+    assert isinstance(snapshot, Snapshot)
+    assert (_told(snapshot), snapshot.missed) == (["a", "b", "c", "d"], 3)
     async with office.bus.subscribe(f"{START}.2") as just_kept:
         assert await _next(just_kept, 2) == [(3, "c"), (4, "d")]
 
@@ -213,6 +217,32 @@ async def test_a_reader_that_fell_behind_gets_the_present_state_then_what_follow
         assert await _next(subscription, 1) == [(5, "e")]
 
 
+async def test_a_reader_that_fell_behind_is_told_how_many_changes_it_missed() -> None:
+    office = Office(queue_limit=3)
+    office.add("a")
+    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+        first = await subscription.next()
+        office.add("b")
+        await subscription.next()
+        for name in "cdefg":
+            office.add(name)
+        fresh = await subscription.next()
+    assert isinstance(first, Snapshot)
+    assert isinstance(fresh, Snapshot)
+    assert (first.missed, fresh.missed) == (0, 5)
+    assert fresh.revision == 7
+
+
+async def test_a_reader_that_has_read_nothing_yet_has_missed_nothing() -> None:
+    office = Office(queue_limit=1)
+    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+        office.add("a")
+        office.add("b")
+        snapshot = await subscription.next()
+    assert isinstance(snapshot, Snapshot)
+    assert (_told(snapshot), snapshot.missed) == (["a", "b"], 0)
+
+
 async def test_the_fresh_snapshot_is_of_the_moment_it_is_read() -> None:
     office = Office(queue_limit=1)
     async with office.bus.subscribe() as subscription:
@@ -232,6 +262,28 @@ async def test_a_reader_can_fall_behind_again_and_again() -> None:
             event = await subscription.next()
             assert isinstance(event, Snapshot)
             assert event.revision == count
+
+
+async def test_several_events_are_taken_at_once_in_order_up_to_a_limit() -> None:
+    office = Office()
+    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+        for name in "abcd":
+            office.add(name)
+        pieces = [[_told(event) for event in await subscription.next_some(3)] for _ in range(2)]
+        assert pieces == [[[], (1, "a"), (2, "b")], [(3, "c"), (4, "d")]]
+        assert await _is_silent(subscription)
+
+
+async def test_a_reader_of_several_is_told_what_it_missed_since_the_last_one() -> None:
+    office = Office(queue_limit=2)
+    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+        office.add("a")
+        await subscription.next_some(64)
+        for name in "bcd":
+            office.add(name)
+        [fresh] = await subscription.next_some(64)
+    assert isinstance(fresh, Snapshot)
+    assert (fresh.revision, fresh.missed) == (4, 3)
 
 
 async def test_one_slow_reader_does_not_cost_the_others_anything() -> None:
@@ -285,6 +337,27 @@ async def test_a_reader_that_fell_behind_still_gets_the_closing_notice() -> None
         office.bus.close("stopping")
         told = [_told(event) async for event in subscription]
     assert told == [["a", "b"], (3, Closing("stopping"))]
+
+
+@pytest.mark.parametrize("queue_limit", [1, 100])
+async def test_the_revision_rises_with_every_event_up_to_the_notice(queue_limit: int) -> None:
+    office = Office(queue_limit=queue_limit)
+    async with office.bus.subscribe() as early, asyncio.timeout(5):
+        office.add("a")
+        office.add("b")
+        office.bus.close("stopping")
+        async with office.bus.subscribe() as late:
+            for subscription in (early, late):
+                revisions = [event.revision async for event in subscription]
+                assert revisions == sorted(set(revisions))
+                assert revisions[-1] == office.bus.revision
+
+
+async def test_the_notice_is_at_hand_once_the_bus_is_closed() -> None:
+    office = Office()
+    assert office.bus.closing is None
+    office.bus.close("stopping")
+    assert office.bus.closing == Closing("stopping")
 
 
 async def test_a_notice_that_does_not_fit_the_queue_is_not_lost() -> None:

@@ -18,6 +18,8 @@ class AsgiViewer:
         self.is_complete = False
         self.is_broken = False
         self._has_left = asyncio.Event()
+        self._takes_more = asyncio.Event()
+        self._takes_more.set()
         self._task: asyncio.Task[None] | None = None
 
     async def open(self, app: ASGIApp, scope: Scope | None = None) -> None:
@@ -29,6 +31,14 @@ class AsgiViewer:
     def leave(self) -> None:
         """Drop the connection."""
         self._has_left.set()
+
+    def stall(self) -> None:
+        """Take nothing more, so that whoever sends has to wait."""
+        self._takes_more.clear()
+
+    def go_on(self) -> None:
+        """Take what waits, and what comes."""
+        self._takes_more.set()
 
     def cancel(self) -> None:
         """Cancel the response from outside."""
@@ -47,6 +57,7 @@ class AsgiViewer:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        await self._takes_more.wait()
         if self.is_broken:
             raise BrokenPipeError
         if message["type"] == "http.response.start":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 import roost
+from roost.api.frames import EngineFrames
 from roost.api.gate import Gate
 from roost.api.refusals import install_error_handlers
 from roost.api.routes import bundles, credentials, daemon, logs, runs
@@ -41,9 +42,12 @@ def create_app(source: EngineSource, *, clock: Clock) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.source = source
+    app.state.frames = EngineFrames(source.bus.start_id)
     app.state.clock = clock
     install_error_handlers(app)
     app.add_middleware(Gate)
-    for module in (daemon, bundles, credentials, runs, logs):
-        app.include_router(module.router)
+    routers = [module.router for module in (daemon, bundles, credentials, runs, logs)]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     return app

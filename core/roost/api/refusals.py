@@ -9,10 +9,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from roost.api.reply import reply
+from roost.api.strict_json import REPEATED_KEY
 from roost.errors import (
     BadInput,
     BundleProtected,
@@ -98,7 +100,7 @@ async def _on_roost_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = _problems(error.errors(), is_json=_announces_json(request))
+    problems = _problems(error.errors(), is_json=announces_json(request))
     listed = "; ".join(f"{place}: {words}" for place, words in problems.items())
     sentence = f"the request cannot be used as it is: {listed}. Correct these and send it again"
     return refusal(BadInput(sentence, fields=problems))
@@ -111,12 +113,20 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         return refusal(NotFound(f"there is no {where}; GET /v1/openapi.json lists what there is"))
     if error.status_code == 405:
         sentence = f"{where} is not offered; GET /v1/openapi.json lists what is"
-    else:
-        sentence = f"{where} cannot be read as a request; send JSON as /v1/openapi.json describes"
+        return refusal(BadInput(sentence), 405, {"allow": ", ".join(_methods_at(request))})
+    sentence = f"{where} cannot be read as a request; send JSON as /v1/openapi.json describes"
     return refusal(BadInput(sentence), error.status_code, error.headers)
 
 
-def _announces_json(request: Request) -> bool:
+def _methods_at(request: Request) -> list[str]:
+    """Return what the path offers; the framework names the methods of one of its routes only."""
+    path = request.url.path
+    routes: Sequence[APIRoute] = request.app.state.routes
+    return sorted({name for r in routes if r.path_regex.match(path) for name in r.methods or ()})
+
+
+def announces_json(request: Request) -> bool:
+    """Say whether the body claims to be JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and "+json" in kind)
 
@@ -145,6 +155,7 @@ def _words(problem: Mapping[str, Any]) -> str:
     if problem["type"] in _UNSAFE_PROBLEMS:
         return "does not fit"
     if problem["type"] == "json_invalid":
-        return "is not valid JSON"
+        told = problem.get("ctx", {}).get("error")
+        return REPEATED_KEY if told == REPEATED_KEY else "is not valid JSON"
     words = str(problem["msg"])
     return words[:1].lower() + words[1:]

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from roost.api.frames import EngineFrames
 from roost.clock import Clock
 from roost.contract import EngineAPI
 from roost.events import EventBus
@@ -39,6 +40,11 @@ def _engine(request: Request) -> EngineAPI:
     return _source(request).facade(actor_name(address))
 
 
+def _frames(request: Request) -> EngineFrames:
+    frames: EngineFrames = request.app.state.frames
+    return frames
+
+
 def _clock(request: Request) -> Clock:
     clock: Clock = request.app.state.clock
     return clock
@@ -63,4 +69,5 @@ def _user_name(uid: int) -> str | None:
 
 Source = Annotated[EngineSource, Depends(_source)]
 Engine = Annotated[EngineAPI, Depends(_engine)]
+Frames = Annotated[EngineFrames, Depends(_frames)]
 Time = Annotated[Clock, Depends(_clock)]

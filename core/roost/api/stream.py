@@ -7,16 +7,17 @@ paths its tasks are gone before it returns.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from roost.api.frames import frame
 from roost.api.refusals import answer_of, internal_error
 from roost.clock import Clock
 from roost.errors import RoostError
-from roost.models.codec import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +25,6 @@ KEEP_ALIVE_S = 25.0
 """Silence after which a comment is sent: below the 30 s at which common proxies give up."""
 
 _COMMENT = b": keep-alive\n\n"
-
-
-def frame(name: str, data: object, id: str | None = None) -> bytes:
-    """Return one event as it goes over the wire; JSON never holds a line break."""
-    id_line = f"id: {id}\n".encode() if id is not None else b""
-    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), id_line, to_json(data))
 
 
 class EventStream(Response):
@@ -48,30 +43,32 @@ class EventStream(Response):
         self._frames = frames
         self._clock = clock
         self._last_frame_at = clock.monotonic()
+        self._turn = asyncio.Lock()
+        """Held while a piece is sent: a slow viewer must not get a comment behind a late frame."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        tasks = [
-            asyncio.create_task(self._send_all(send)),
+        sending = asyncio.create_task(self._send_frames(send))
+        others = [
             asyncio.create_task(self._keep_alive(send)),
             asyncio.create_task(_wait_for_leaving(receive)),
         ]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
+            for task in (sending, *others):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(sending, *others, return_exceptions=True)
             await self._frames.aclose()
+        # Only now, when no keep-alive can come behind it.
+        if not sending.cancelled() and sending.exception() is None:
+            await _end(send)
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_frames(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        try:
-            await send(start)
-            while (piece := await self._next_frame()) is not None:
+        await send(start)
+        while (piece := await self._next_frame()) is not None:
+            async with self._turn:
                 await self._send_piece(send, piece)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError:
-            return  # the viewer is gone; there is nobody to tell
 
     async def _next_frame(self) -> bytes | None:
         """Turn an error into the last frame: the status of the response has long been sent."""
@@ -89,14 +86,21 @@ class EventStream(Response):
 
     async def _keep_alive(self, send: Send) -> None:
         while True:
-            left = self._last_frame_at + KEEP_ALIVE_S - self._clock.monotonic()
-            if left > 0:
-                await self._clock.sleep(left)
-                continue
-            try:
-                await self._send_piece(send, _COMMENT)
-            except OSError:
-                return
+            await self._clock.sleep(self._silence_left_s)
+            async with self._turn:
+                # A frame may have waited for the viewer until now.
+                if self._silence_left_s <= 0:
+                    await self._send_piece(send, _COMMENT)
+
+    @property
+    def _silence_left_s(self) -> float:
+        return self._last_frame_at + KEEP_ALIVE_S - self._clock.monotonic()
+
+
+async def _end(send: Send) -> None:
+    """Complete the response; when the viewer is gone there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _wait_for_leaving(receive: Receive) -> None:

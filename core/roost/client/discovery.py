@@ -125,7 +125,16 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Say whether it has ended and only its parent has not looked: some containers never do."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except OSError:
+        return False  # a system without this file, or it has just gone
 
 
 def _start(data_dir: str, deadline: float) -> None:
@@ -219,6 +228,7 @@ def _start_failed(data_dir: str, attempt: _Attempt) -> DaemonStartFailed:
 def _last_line(path: str, begin: int) -> str:
     with open(path, "rb") as log:
         size = log.seek(0, os.SEEK_END)
-        log.seek(max(begin, size - _TAIL_BYTES))
+        # A log that was rotated meanwhile is shorter than where this start began in the old one.
+        log.seek(max(begin if begin <= size else 0, size - _TAIL_BYTES))
         lines = log.read(_TAIL_BYTES).decode(errors="replace").splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

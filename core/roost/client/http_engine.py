@@ -23,7 +23,9 @@ from roost.models import (
     CredentialOutcome,
     CredentialWrite,
     DaemonView,
+    DoctorReport,
     EngineEvent,
+    FigureSample,
     Impact,
     InstallRequest,
     LogPage,
@@ -32,9 +34,12 @@ from roost.models import (
     RunEvent,
     RunQuery,
     RunView,
+    SettingsChange,
+    SettingsOutcome,
     Snapshot,
     StopOutcome,
     ToolView,
+    WhyReport,
     WorkspaceView,
 )
 
@@ -105,6 +110,9 @@ class HttpEngine:
     async def status(self) -> DaemonView:
         return await self._socket.get("/v1/status", DaemonView)
 
+    async def doctor(self) -> DoctorReport:
+        return await self._socket.get("/v1/doctor", DoctorReport)
+
     async def shutdown(self) -> None:
         await self._socket.act("POST", "/v1/shutdown", ActionResult)
 
@@ -151,8 +159,22 @@ class HttpEngine:
         path = f"{_bundle_path(workspace, name)}/respawn"
         return await self._socket.act("POST", path, RespawnResult, {"reason": reason})
 
-    async def impact(self, workspace: str, name: str) -> Impact:
-        return await self._socket.get(f"{_bundle_path(workspace, name)}/impact", Impact)
+    async def impact(self, workspace: str, name: str, *, action: str = "bundle.stop") -> Impact:
+        path = f"{_bundle_path(workspace, name)}/impact"
+        return await self._socket.get(path, Impact, {"action": action})
+
+    async def figures_history(self, workspace: str, name: str) -> tuple[FigureSample, ...]:
+        path = f"{_bundle_path(workspace, name)}/figures"
+        return await self._socket.get(path, tuple[FigureSample, ...])
+
+    async def why(self, workspace: str, name: str) -> WhyReport:
+        return await self._socket.get(f"{_bundle_path(workspace, name)}/why", WhyReport)
+
+    async def change_settings(
+        self, workspace: str, name: str, change: SettingsChange
+    ) -> SettingsOutcome:
+        path = f"{_bundle_path(workspace, name)}/settings"
+        return await self._socket.act("PATCH", path, SettingsOutcome, change)
 
     # Credentials
 
@@ -167,9 +189,11 @@ class HttpEngine:
         path = f"{_bundle_path(workspace, name)}/credentials"
         return await self._socket.act("PATCH", path, CredentialOutcome, write)
 
-    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
+    async def restore_credentials(
+        self, workspace: str, name: str, *, reason: str | None = None
+    ) -> CredentialOutcome:
         path = f"{_bundle_path(workspace, name)}/credentials/restore"
-        return await self._socket.act("POST", path, CredentialOutcome)
+        return await self._socket.act("POST", path, CredentialOutcome, {"reason": reason})
 
     # Tools and runs
 

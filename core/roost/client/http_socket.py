@@ -21,6 +21,9 @@ READ_TIMEOUT_S = 30.0
 ACTION_TIMEOUT_S = 900.0
 """Actions wait for processes: a start may install packages first, and budgets are settable."""
 
+IDLE_TIMEOUT_S = 60.0
+"""An open stream carries a keep-alive comment every 25 s; two missed ones mean a dead daemon."""
+
 KEEPALIVE_EXPIRY_S = 5.0
 """Well below the daemon's own limit, so that no request meets a connection about to be closed."""
 
@@ -71,9 +74,9 @@ class HttpSocket:
         )
 
     async def stream(self, path: str, query: dict[str, Any]) -> AsyncGenerator[ServerEvent, None]:
-        """Yield the events of a stream until it ends; there is no limit on its silence."""
+        """Yield the events of a stream until it ends; one that falls silent is lost."""
         decoder = SseDecoder()
-        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
+        timeout = httpx.Timeout(IDLE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         try:
             async with self._http.stream("GET", path, params=query, timeout=timeout) as answer:
                 if not answer.is_success:

@@ -3,7 +3,7 @@
 Publishing is synchronous: a change is numbered and queued in one step, so the order viewers see is
 the order in which the state changed. A subscription registers and takes its snapshot in one step
 too, so it can neither miss nor repeat a change. A reader that falls behind loses its queue and gets
-a fresh snapshot instead; publishers never wait for it.
+a fresh snapshot instead, which tells how many changes it missed; publishers never wait for it.
 """
 
 from __future__ import annotations
@@ -78,25 +78,30 @@ class EventBus:
         self._closing = self._history[-1]
         self._closed.set()
 
-    async def wait_closed(self) -> Closing:
+    @property
+    def closing(self) -> Closing | None:
+        """The closing notice, once it was sent."""
+        body = self._closing.body if self._closing is not None else None
+        return body if isinstance(body, Closing) else None
+
+    async def wait_closed(self) -> None:
         """Wait for the closing notice without reading the changes before it."""
         await self._closed.wait()
-        assert self._closing is not None
-        assert isinstance(self._closing.body, Closing)
-        return self._closing.body
 
     def subscribe(self, last_seen: str | None = None) -> Subscription:
         """Open a subscription.
 
         Args:
             last_seen: id of the last event a returning reader saw, ``START.REVISION``. When every
-                later change is still at hand the snapshot is left out. Anything malformed, or of
-                another daemon start, counts as absent.
+                later change is still at hand the snapshot is left out; when some are not, the
+                snapshot tells how many. Anything malformed, or of another daemon start, counts as
+                absent.
         """
-        subscription = Subscription(self, self._queue_limit)
-        backlog = self._changes_after(last_seen)
+        seen = self._revision_of(last_seen)
+        subscription = Subscription(self, self._queue_limit, seen)
+        backlog = None if seen is None else self._changes_after(seen)
         if backlog is None:
-            subscription._reset(self._snapshot())
+            subscription._reset()
         else:
             for change in backlog:
                 subscription._offer(change)
@@ -105,17 +110,25 @@ class EventBus:
         self._subscriptions.add(subscription)
         return subscription
 
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(self.start_id, self._revision, self._take_state())
+    def _snapshot(self, seen: int | None) -> Snapshot:
+        """Take the present state for a reader that has seen this revision, or none yet."""
+        # The notice is an event of its own behind every snapshot, so it is never part of one.
+        revision = self._revision - (self._closing is not None)
+        missed = 0 if seen is None else max(revision - seen, 0)
+        return Snapshot(self.start_id, revision, self._take_state(), missed)
 
-    def _changes_after(self, last_seen: str | None) -> list[Change] | None:
+    def _revision_of(self, last_seen: str | None) -> int | None:
+        """Return the revision in an id that this bus gave out."""
         start_id, _, number = (last_seen or "").rpartition(".")
         is_number = number.isascii() and number.isdigit() and len(number) <= LONGEST_REVISION
         if start_id != self.start_id or not is_number:
             return None
         seen = int(number)
+        return seen if seen <= self._revision else None
+
+    def _changes_after(self, seen: int) -> list[Change] | None:
         oldest_kept = self._history[0].revision if self._history else self._revision + 1
-        if seen > self._revision or seen + 1 < oldest_kept:
+        if seen + 1 < oldest_kept:
             return None
         return [change for change in self._history if change.revision > seen]
 
@@ -126,9 +139,10 @@ class EventBus:
 class Subscription:
     """One reader's bounded queue; iterate it inside ``async with``."""
 
-    def __init__(self, bus: EventBus, limit: int) -> None:
+    def __init__(self, bus: EventBus, limit: int, seen: int | None) -> None:
         self._bus = bus
         self._limit = limit
+        self._seen = seen
         self._queue: deque[EngineEvent] = deque()
         self._wakeup = asyncio.Event()
         self._is_lagging = False
@@ -157,19 +171,29 @@ class Subscription:
 
     async def next(self) -> EngineEvent:
         """Return the next event, waiting for it. Safe to cancel: no event is lost."""
+        [event] = await self.next_some(1)
+        return event
+
+    async def next_some(self, limit: int) -> list[EngineEvent]:
+        """Return the next events in order, `limit` at most, as soon as there is one.
+
+        Safe to cancel: no event is lost.
+        """
         while not self._queue and not self._is_lagging:
             self._wakeup.clear()
             await self._wakeup.wait()
         if self._is_lagging:
-            self._reset(self._bus._snapshot())
+            self._reset()
             if self._bus._closing is not None:
                 self._queue.append(self._bus._closing)
-        return self._queue.popleft()
+        events = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+        self._seen = events[-1].revision
+        return events
 
-    def _reset(self, snapshot: Snapshot) -> None:
+    def _reset(self) -> None:
         self._is_lagging = False
         self._queue.clear()
-        self._queue.append(snapshot)
+        self._queue.append(self._bus._snapshot(self._seen))
 
     def _offer(self, change: Change) -> None:
         if self._is_lagging:

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from roost.api.reply import reply
-from roost.api.routes.common import CONFLICT, PROTECTED, BundleName, StrictRoute, WorkspaceId
+from roost.api.routes.common import (
+    CONFLICT,
+    PROTECTED,
+    BundleName,
+    GroundsBody,
+    StrictRoute,
+    WorkspaceId,
+    reason_of,
+)
 from roost.api.source import Engine
 from roost.models import (
     ActionResult,
     BundleDetail,
     BundleView,
+    FigureSample,
     Impact,
     InstallRequest,
     RespawnResult,
+    SettingsChange,
+    SettingsOutcome,
+    WhyReport,
 )
 
 router = APIRouter(prefix="/v1", tags=["bundles"], route_class=StrictRoute)
 
 _INSIDE = "/workspaces/{workspace}/bundles"
 _ONE = _INSIDE + "/{name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """Why an interrupting action is asked for; a protected bundle wants to know."""
-
-    reason: str | None = None
-
-
-GroundsBody = Annotated[Grounds | None, Body()]
 
 
 @router.get("/bundles", response_model=list[BundleView])
@@ -83,7 +84,7 @@ async def stop(
     engine: Engine, workspace: WorkspaceId, name: BundleName, grounds: GroundsBody = None
 ) -> Response:
     """Stop a bundle and wait until its whole process tree is gone."""
-    return reply(await engine.stop(workspace, name, reason=_reason(grounds)))
+    return reply(await engine.stop(workspace, name, reason=reason_of(grounds)))
 
 
 @router.post(_ONE + "/respawn", response_model=RespawnResult, responses=CONFLICT)
@@ -94,14 +95,35 @@ async def respawn(
 
     Missing and protected bundles are results here, not errors.
     """
-    return reply(await engine.respawn(workspace, name, reason=_reason(grounds)))
+    return reply(await engine.respawn(workspace, name, reason=reason_of(grounds)))
 
 
 @router.get(_ONE + "/impact", response_model=Impact)
-async def impact(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+async def impact(
+    engine: Engine,
+    workspace: WorkspaceId,
+    name: BundleName,
+    action: Annotated[str, Query(description="Which action is to be confirmed")] = "bundle.stop",
+) -> Response:
     """Say what an interrupting action on this bundle would cut right now."""
-    return reply(await engine.impact(workspace, name))
+    return reply(await engine.impact(workspace, name, action=action))
 
 
-def _reason(grounds: Grounds | None) -> str | None:
-    return grounds.reason if grounds else None
+@router.get(_ONE + "/figures", response_model=list[FigureSample])
+async def figures_history(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+    """Return the last figures of a bundle's process tree, oldest first."""
+    return reply(await engine.figures_history(workspace, name))
+
+
+@router.get(_ONE + "/why", response_model=WhyReport)
+async def why(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+    """Run the ordered check of a bundle; changes nothing and ends within 10 s."""
+    return reply(await engine.why(workspace, name))
+
+
+@router.patch(_ONE + "/settings", response_model=SettingsOutcome, responses=PROTECTED)
+async def change_settings(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, change: SettingsChange
+) -> Response:
+    """Change settings of an installed bundle; those left out stay, and no process is touched."""
+    return reply(await engine.change_settings(workspace, name, change))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-import msgspec
-from fastapi import Path, Query, Request
+from fastapi import Body, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from roost.api.refusals import ErrorAnswer
+from roost.api.refusals import ErrorAnswer, announces_json
+from roost.api.strict_json import decode, lax_problem
 
 Refusals = dict[int | str, dict[str, Any]]
 
@@ -48,22 +51,48 @@ RunId = Annotated[str, Path(description="Id of the run")]
 Position = Annotated[int | None, Query(ge=0, le=MAX_INT, description="Byte offset in the log")]
 
 
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why an interrupting action is asked for; a protected bundle wants to know."""
+
+    reason: str | None = None
+
+
+GroundsBody = Annotated[Grounds | None, Body()]
+
+
+def reason_of(grounds: Grounds | None) -> str | None:
+    """Return the reason that came with an action."""
+    return grounds.reason if grounds else None
+
+
 class _StrictRequest(Request):
+    _value: Any = ...
+
     async def json(self) -> Any:
-        """Decode the body; what standard JSON does not have (NaN, half a surrogate) is refused."""
-        try:
-            return msgspec.json.decode(await self.body())
-        except msgspec.DecodeError as error:
-            raise json.JSONDecodeError("not valid JSON", "", 0) from error
+        """Decode the body, once."""
+        if self._value is ...:
+            self._value = decode(await self.body())
+        return self._value
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is standard JSON."""
+    """A route whose body is standard JSON of just the kinds that are described."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        kind = self.body_field.field_info.annotation if self.body_field is not None else None
 
         async def handle_strictly(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            strict = _StrictRequest(request.scope, request.receive)
+            if kind is not None and announces_json(strict):
+                await _refuse_lax(strict, kind)
+            return await handle(strict)
 
         return handle_strictly
+
+
+async def _refuse_lax(request: Request, kind: Any) -> None:
+    with contextlib.suppress(json.JSONDecodeError):  # the framework asks again, and says so
+        if problem := lax_problem(await request.json(), kind):
+            raise RequestValidationError([problem])

@@ -6,7 +6,15 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from roost.api.reply import reply
-from roost.api.routes.common import CONFLICT, PROTECTED, BundleName, StrictRoute, WorkspaceId
+from roost.api.routes.common import (
+    CONFLICT,
+    PROTECTED,
+    BundleName,
+    GroundsBody,
+    StrictRoute,
+    WorkspaceId,
+    reason_of,
+)
 from roost.api.source import Engine
 from roost.models import CredentialForm, CredentialOutcome, CredentialWrite
 
@@ -31,7 +39,9 @@ async def write_credentials(
     return reply(await engine.write_credentials(workspace, name, write))
 
 
-@router.post("/restore", response_model=CredentialOutcome, responses=CONFLICT)
-async def restore_credentials(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+@router.post("/restore", response_model=CredentialOutcome, responses=CONFLICT | PROTECTED)
+async def restore_credentials(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, grounds: GroundsBody = None
+) -> Response:
     """Bring the previous revision back as a new one, then respawn the bundle with it."""
-    return reply(await engine.restore_credentials(workspace, name))
+    return reply(await engine.restore_credentials(workspace, name, reason=reason_of(grounds)))

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Header
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
+from roost.api.frames import EngineFrames
 from roost.api.reply import reply
 from roost.api.routes.common import CONFLICT, STREAM, StrictRoute
-from roost.api.source import Engine, Source, Time
-from roost.api.stream import EventStream, frame
+from roost.api.source import Engine, Frames, Source, Time
+from roost.api.stream import EventStream
 from roost.events import EventBus
 from roost.models import (
-    EVENT_NAMES,
     ActionResult,
     Change,
     Closing,
     DaemonView,
-    EngineEvent,
+    DoctorReport,
     WorkspaceView,
 )
+from roost.models.names import NAME_PATTERN
 
 router = APIRouter(prefix="/v1", tags=["daemon"], route_class=StrictRoute)
 
@@ -30,11 +32,15 @@ _LONGEST_ID = 128
 """Characters; a start id and a revision are far shorter, and longer digits are no number."""
 
 
+_BATCH = 64
+"""Events sent in one piece: a burst costs one write, and a slow viewer is still noticed soon."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewWorkspace:
     """A workspace to create; without a label its id is the label."""
 
-    id: str
+    id: Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"})]
     label: str | None = None
 
 
@@ -42,6 +48,12 @@ class NewWorkspace:
 async def status(engine: Engine) -> Response:
     """Return the daemon's own view."""
     return reply(await engine.status())
+
+
+@router.get("/doctor", response_model=DoctorReport)
+async def doctor(engine: Engine) -> Response:
+    """Check the daemon's surroundings as it sees them; takes seconds and changes nothing."""
+    return reply(await engine.doctor())
 
 
 @router.post("/shutdown", status_code=202, response_model=ActionResult)
@@ -65,28 +77,29 @@ async def create_workspace(engine: Engine, new: NewWorkspace) -> Response:
 
 @router.get("/events", response_class=Response, responses=STREAM)
 async def events(
-    source: Source, clock: Time, last_event_id: Annotated[str | None, Header()] = None
+    source: Source,
+    frames: Frames,
+    clock: Time,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Stream one `snapshot`, then every later change under its name; `closing` is the last.
 
     A reader that comes back with the `Last-Event-ID` it saw gets the changes after it, or a fresh
-    snapshot when they are not at hand any more.
+    snapshot when they are not at hand any more. A reader that falls behind gets a fresh snapshot
+    too. Its `missed` tells how many changes were lost; it is 0 for a reader that begins anew.
     """
     is_plausible = last_event_id is not None and len(last_event_id) <= _LONGEST_ID
-    return EventStream(_engine_frames(source.bus, last_event_id if is_plausible else None), clock)
+    last_seen = last_event_id if is_plausible else None
+    return EventStream(_engine_frames(source.bus, frames, last_seen), clock)
 
 
-async def _engine_frames(bus: EventBus, last_seen: str | None) -> AsyncGenerator[bytes, None]:
+async def _engine_frames(
+    bus: EventBus, frames: EngineFrames, last_seen: str | None
+) -> AsyncGenerator[bytes, None]:
     async with bus.subscribe(last_seen) as subscription:
         while True:
-            event = await subscription.next()
-            yield _engine_frame(bus.start_id, event)
-            if isinstance(event, Change) and isinstance(event.body, Closing):
+            events = await subscription.next_some(_BATCH)
+            yield frames.joined(events)
+            last = events[-1]
+            if isinstance(last, Change) and isinstance(last.body, Closing):
                 return
-
-
-def _engine_frame(start_id: str, event: EngineEvent) -> bytes:
-    id = f"{start_id}.{event.revision}"
-    if isinstance(event, Change):
-        return frame(EVENT_NAMES[type(event.body)], event.body, id)
-    return frame("snapshot", event, id)

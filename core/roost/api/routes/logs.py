@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from roost.api.closing import until_closed
+from roost.api.frames import frame
 from roost.api.reply import reply
 from roost.api.routes.common import STREAM, BundleName, Position, StrictRoute, WorkspaceId
 from roost.api.source import Engine, Source, Time
-from roost.api.stream import EventStream, frame
+from roost.api.stream import EventStream
 from roost.events import EventBus
 from roost.models import Closing, LogPage
 
@@ -63,7 +64,8 @@ async def follow_log(
     tail: Annotated[int, Query(ge=0, le=PAGE_LIMIT)] = 200,
 ) -> Response:
     """Stream the last lines, then new ones as they are written, as events named `page`."""
-    await engine.bundle(workspace, name)  # a missing bundle is a 404, not a stream that breaks
+    if source.bus.closing is None:
+        await engine.bundle(workspace, name)  # a missing bundle is a 404, not a stream that breaks
     followed = engine.follow_log(workspace, name, tail=tail)
     return EventStream(_log_frames(followed, source.bus), clock)
 

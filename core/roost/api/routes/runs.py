@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from roost.api.closing import until_closed
+from roost.api.frames import frame
 from roost.api.reply import reply
 from roost.api.routes.common import (
     CONFLICT,
@@ -21,7 +22,7 @@ from roost.api.routes.common import (
     WorkspaceId,
 )
 from roost.api.source import Engine, Source, Time
-from roost.api.stream import EventStream, frame
+from roost.api.stream import EventStream
 from roost.events import EventBus
 from roost.models import (
     CallRequest,
@@ -98,7 +99,8 @@ async def run_events(
     Resumes behind the sequence number in `Last-Event-ID`, or else in `after`; one that is not a
     number counts as absent.
     """
-    await engine.run(workspace, run_id)  # a missing run is a 404, not a stream that breaks
+    if source.bus.closing is None:
+        await engine.run(workspace, run_id)  # a missing run is a 404, not a stream that breaks
     seen = _sequence_number(last_event_id) or _sequence_number(after) or 0
     followed = engine.run_events(workspace, run_id, after=seen)
     return EventStream(_run_frames(followed, source.bus), clock)

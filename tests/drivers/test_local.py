@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.support.processes import (
     SLEEP,
+    Bench,
     is_alive,
     open_bench,
     open_descriptors,
@@ -22,8 +24,9 @@ from tests.support.processes import (
 )
 
 from roost.drivers import exits
-from roost.drivers.base import ProcessExit
+from roost.drivers.base import ProcessExit, TreeFigures
 from roost.drivers.process import LocalProcess
+from roost.drivers.proctable import ProcessTable
 from roost.errors import BadInput, CommandNotFound, Unavailable
 
 
@@ -301,22 +304,51 @@ async def test_the_status_of_somebody_elses_child_is_left_to_him() -> None:
 async def test_figures_cover_the_whole_tree_and_end_with_it() -> None:
     async with open_bench() as bench:
         process = await bench.start(("/bin/sh", "-c", "sleep 1000 & echo ready; wait"), until=b"r")
-        await until(lambda: is_complete(process.figures(), 2))
+        found = await figures_once(bench, process, lambda found: found.processes == 2)
+        assert found.rss_bytes > 0 and found.threads == 2
+        assert found.descriptors is not None and found.descriptors >= 6
         await process.stop(5, eof_first=False)
-        assert process.figures() is None
+        assert process.handle not in (await bench.driver.measure()).figures
 
 
-def is_complete(figures: object, processes: int) -> bool:
-    return getattr(figures, "processes", 0) == processes and getattr(figures, "rss_bytes", 0) > 0
+async def figures_once(
+    bench: Bench, process: LocalProcess, holds: Callable[[TreeFigures], bool]
+) -> TreeFigures:
+    """Measure until it holds; nothing announces that a process has done something."""
+    async with asyncio.timeout(30):
+        while True:
+            found = (await bench.driver.measure()).figures[process.handle]
+            if holds(found):
+                return found
+            await asyncio.sleep(0.05)
 
 
 async def test_a_busy_process_shows_its_processor_use() -> None:
     async with open_bench() as bench:
         process = await bench.start(("/bin/sh", "-c", "echo r; while :; do :; done"), until=b"r")
-        first = process.figures()
-        assert first is not None and first.cpu_percent == 0.0
-        await until(lambda: (now := process.figures()) is not None and now.cpu_percent > 10)
+        first = await figures_once(bench, process, lambda found: True)
+        assert first.cpu_percent == 0.0
+        await figures_once(bench, process, lambda found: found.cpu_percent > 10)
         await process.stop(5, eof_first=False)
+
+
+async def test_a_child_that_left_its_tree_and_cleared_its_environment_ends_with_it() -> None:
+    async with open_bench() as bench:
+        script = "env -i setsid sleep 1000 & echo ready; read go"
+        process = await bench.start(("/bin/sh", "-c", script), wants_stdin=True, until=b"ready")
+        await figures_once(bench, process, lambda found: found.processes == 2)
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+        report = await process.stop(5, eof_first=False)
+        assert report.survivors == () and bench.driver.orphans() == ()
+        assert adopted() <= {bench.watchdog.pid}
+
+
+def adopted() -> set[int | None]:
+    """Pids of living children of ours that are in a session of their own."""
+    entries = ProcessTable().read().entries.values()
+    return {e.pid for e in entries if e.ppid == os.getpid() and e.sid == e.pid and e.is_alive}
 
 
 async def test_a_handle_tells_who_it_is() -> None:

@@ -11,6 +11,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from roost.models import ResourceLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -33,6 +35,8 @@ class SpawnSpec:
     mark: Mark
     wants_stdin: bool = False
     """True for protocols on stdin; otherwise stdin is the null device."""
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
+    """Hold from the program's first instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,27 @@ class StopReport:
 
 @dataclass(frozen=True, slots=True)
 class TreeFigures:
-    """Resource use of a whole process tree; `cpu_percent` is since the last call."""
+    """Resource use of a whole process tree; `cpu_percent` is since the last measurement."""
 
     cpu_percent: float
     rss_bytes: int
+    """Resident memory; pages that processes share count once for each."""
     processes: int
+    threads: int = 0
+    descriptors: int | None = None
+    """None where the system does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What every tree of a driver uses, at one moment."""
+
+    figures: dict[str, TreeFigures]
+    """By handle; a tree that is gone has none."""
+    orphans: tuple[int, ...] = ()
+    """Living processes of this data directory that nobody supervises, as display numbers."""
+    cost_s: float = 0.0
+    """Processor time that it took, in seconds."""
 
 
 class DriverProcess(Protocol):
@@ -113,8 +133,28 @@ class DriverProcess(Protocol):
         """
         ...
 
-    def figures(self) -> TreeFigures | None:
-        """Measure the tree, or None once it is gone."""
+    def is_at_rest(self) -> bool:
+        """Whether the leader waits for something now instead of using the machine."""
+        ...
+
+    async def clients(self) -> int | None:
+        """Count the connections to the ports that the tree listens on.
+
+        Returns:
+            None when the platform does not tell.
+        """
+        ...
+
+    def suspended(self) -> tuple[int, ...]:
+        """Return display numbers of the tree's processes that a signal has stopped (SIGSTOP)."""
+        ...
+
+    def foreign_listener(self, host: str, port: int) -> str | None:
+        """Name the program outside this tree that answers on an address of its machine.
+
+        Returns:
+            None when it is one of the tree's, or when the platform does not tell.
+        """
         ...
 
 
@@ -143,6 +183,10 @@ class Driver(Protocol):
         Raises:
             CommandNotFound: the program does not exist or cannot be executed.
         """
+        ...
+
+    async def measure(self) -> Measurement:
+        """Measure all trees at once."""
         ...
 
     async def sweep(self, handles: tuple[str, ...]) -> SweepReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from dataclasses import dataclass
 
 from roost.drivers.proctable import Identity, ProcessEntry, ProcessTable
@@ -26,6 +27,21 @@ class Ending:
     used_kill: bool
 
 
+class LeaderGone(asyncio.Event):
+    """Set when the leader of a tree has ended; knows since when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: float | None = None
+        """Monotonic time in seconds."""
+
+    def set(self) -> None:
+        """Note the end; the first one counts."""
+        if self.at is None:
+            self.at = time.monotonic()
+        super().set()
+
+
 class Ladder:
     """Ends one tree: wait for it to leave by itself, TERM, KILL until none is left.
 
@@ -44,7 +60,7 @@ class Ladder:
         eof_wait_s: float,
         grace_s: float,
         kill_bound_s: float,
-        leader_gone: asyncio.Event,
+        leader_gone: LeaderGone,
     ) -> None:
         self._tree = tree
         self._table = table
@@ -88,8 +104,11 @@ class Ladder:
         return self._ending((), used_kill=used_kill)
 
     def _look(self) -> tuple[ProcessEntry, ...]:
-        # A shared look may show what lives; only a fresh one may say that nothing does.
-        living = self._tree.living(FIRST_PAUSE_S / 2) or self._tree.living()
+        # A shared look may show what lives; only a fresh one may say that nothing does. One from
+        # before the leader's end would show it alive, and cost a pause.
+        gone_at = self._leader_gone.at
+        since = time.monotonic() - gone_at if gone_at is not None else FIRST_PAUSE_S
+        living = self._tree.living(min(since, FIRST_PAUSE_S / 2)) or self._tree.living()
         self._met.update(map(self._table.identity, living))
         return living
 

@@ -14,8 +14,10 @@ import errno
 import os
 import subprocess
 
-from roost.drivers.base import DriverProcess, Mark, SpawnSpec, SweepReport
-from roost.drivers.ladder import Ladder
+from roost.drivers.base import DriverProcess, Mark, Measurement, SpawnSpec, SweepReport
+from roost.drivers.ladder import Ladder, LeaderGone
+from roost.drivers.limits import allow_cores, forbid_cores, limited_argv
+from roost.drivers.meter import TreeMeter
 from roost.drivers.process import LocalProcess
 from roost.drivers.proctable import MARK_VARIABLE, Identity, ProcessTable
 from roost.drivers.reaper import OrphanReaper
@@ -58,14 +60,20 @@ class LocalDriver:
         self._watchdog = watchdog
         self._kill_bound_s = kill_bound_s
         self._table = table or ProcessTable()
+        self._meter = TreeMeter(data_id)
+        self._measuring = asyncio.Lock()
+        """Held while a thread uses the meter."""
         self._owned: dict[int, LocalProcess] = {}
         self._survivors: set[Identity] = set()
         self._reaper = OrphanReaper(self._table, is_owned=self._is_owned, is_ours=self._is_ours)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._cores_before: tuple[int, int] | None = None
+        """The limit of cores before it was lowered."""
 
     async def open(self) -> None:
         """Become the parent of orphans and start the watchdog; call it in the main thread."""
         self._loop = asyncio.get_running_loop()
+        self._cores_before = forbid_cores()
         self._reaper.open(self._loop)
         self._watchdog.open()
 
@@ -75,13 +83,16 @@ class LocalDriver:
         await asyncio.gather(*(p.stop(CLOSE_GRACE_S, eof_first=False) for p in owned))
         self._reaper.close()
         await self._watchdog.close()
+        allow_cores(self._cores_before)
+        self._cores_before = None
 
     def spawn(self, spec: SpawnSpec) -> LocalProcess:
         """Start a process in a session of its own; ownership begins before this returns.
 
         Raises:
             CommandNotFound: the program does not exist or cannot be executed.
-            BadInput: the working directory does not exist, or a value holds a null byte.
+            BadInput: the working directory does not exist, a value holds a null byte, or a limit
+                is higher than may be set.
             Unavailable: the machine has no room for another process.
         """
         try:
@@ -114,13 +125,30 @@ class LocalDriver:
             eof_wait_s=0.0,
             grace_s=SWEEP_GRACE_S,
             kill_bound_s=self._kill_bound_s,
-            leader_gone=asyncio.Event(),
+            leader_gone=LeaderGone(),
         )
         ending = await ladder.walk()
         for pid in ending.survivors:
             if identity := self._table.identify(pid):
                 self._survivors.add(identity)
         return SweepReport(ending.ended, ending.survivors)
+
+    async def measure(self) -> Measurement:
+        """Measure all trees in one pass over the process table, in a thread."""
+        async with self._measuring:
+            owned = {process.identity: process for process in self._owned.values()}
+            leaders = {identity: process.mark for identity, process in owned.items()}
+            spared = self._spared_by_all()
+            found = await asyncio.to_thread(self._meter.measure, leaders, spared)
+        for leader, members in found.members.items():
+            owned[leader].tree.notice(members, found.snapshot)
+        figures = {owned[leader].handle: figures for leader, figures in found.figures.items()}
+        return Measurement(figures, self._orphans_if(found.may_have_orphans), found.cost_s)
+
+    def _orphans_if(self, is_suspected: bool) -> tuple[int, ...]:
+        """Look closer only on suspicion: a look for orphans asks every tree for its members."""
+        unended = any(process.has_survivors for process in self._owned.values())
+        return self.orphans() if is_suspected or unended or self._survivors else ()
 
     def orphans(self) -> tuple[int, ...]:
         """Return pids of living processes of this data directory that nobody supervises.
@@ -190,7 +218,7 @@ def _start(spec: SpawnSpec) -> subprocess.Popen[bytes]:
     if not spec.argv:
         raise ValueError("the command is empty")
     return subprocess.Popen(
-        spec.argv,
+        limited_argv(spec),
         env=spec.env | _mark_variables(spec.mark),
         cwd=spec.cwd,
         stdin=subprocess.PIPE if spec.wants_stdin else subprocess.DEVNULL,

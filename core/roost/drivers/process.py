@@ -7,18 +7,24 @@ import json
 import subprocess
 from collections.abc import Callable
 
-from roost.drivers.base import ProcessExit, StopReport, TreeFigures
+import psutil
+
+from roost.drivers.base import ProcessExit, StopReport
+from roost.drivers.clients import client_count
 from roost.drivers.exits import watch_exit
-from roost.drivers.ladder import Ending, Ladder
+from roost.drivers.ladder import Ending, Ladder, LeaderGone
+from roost.drivers.listeners import foreign_listener
 from roost.drivers.pipes import ChildPipes
 from roost.drivers.proctable import Identity, ProcessTable
 from roost.drivers.tree import ProcessTree
 
+_AT_REST = (psutil.STATUS_SLEEPING, psutil.STATUS_IDLE, psutil.STATUS_STOPPED)
+
 EOF_WAIT_S = 0.5
 """How long a server gets to leave by itself after end of file; those measured need 7 to 220 ms."""
 
-FIGURES_AGE_S = 0.5
-"""Figures of all trees asked for together come from one scan."""
+LOOK_AGE_S = 0.5
+"""What survives a stop is a display figure; a table this old will do."""
 
 
 class LocalProcess:
@@ -46,24 +52,20 @@ class LocalProcess:
         self.identity = identity
         self.mark = mark
         self.tree = tree
+        self.handle = json.dumps(identity._asdict() | {"mark": mark})
+        """JSON of the leader's identity."""
         self._table = table
         self._loop = loop
         self._kill_bound_s = kill_bound_s
         self._on_released = on_released
         self._exit: ProcessExit | None = None
-        self._exited = asyncio.Event()
+        self._exited = LeaderGone()
         self._ladder: Ladder | None = None
         self._stopping: asyncio.Task[StopReport] | None = None
         self._survivors: tuple[int, ...] = ()
         self._is_released = False
-        self._meter = _CpuMeter()
         self._watch = watch_exit(child, loop, self._record_exit)
         self._pipes = ChildPipes(child, loop)
-
-    @property
-    def handle(self) -> str:
-        """JSON of the leader's identity."""
-        return json.dumps(self.identity._asdict() | {"mark": self.mark})
 
     @property
     def display_pid(self) -> int | None:
@@ -108,20 +110,36 @@ class LocalProcess:
             self._ladder.hurry(grace_s)
         return await asyncio.shield(self._stopping)
 
-    def figures(self) -> TreeFigures | None:
-        """Measure the tree; processes that vanish meanwhile do not count."""
-        living = self.tree.living(FIGURES_AGE_S) or self.tree.living()
-        if not living:
-            return None
-        used = {(entry.pid, entry.start): entry.cpu_s for entry in living}
-        cpu_percent = self._meter.percent(self._table.read(FIGURES_AGE_S).taken_at, used)
-        return TreeFigures(cpu_percent, sum(entry.rss_bytes for entry in living), len(living))
+    def is_at_rest(self) -> bool:
+        """Whether the leader waits for something now; an ended one does."""
+        try:
+            return psutil.Process(self.identity.pid).status() in _AT_REST
+        except psutil.Error:
+            return True
+
+    async def clients(self) -> int | None:
+        """Count the connections to the ports that the tree listens on."""
+        pids = [entry.pid for entry in self.tree.living(LOOK_AGE_S)]
+        return await asyncio.to_thread(client_count, pids)
+
+    def suspended(self) -> tuple[int, ...]:
+        """Return pids of the tree's processes that a signal has stopped."""
+        return tuple(entry.pid for entry in self.tree.living(LOOK_AGE_S) if entry.is_stopped)
+
+    def foreign_listener(self, host: str, port: int) -> str | None:
+        """Name the program outside this tree that answers on an address, where that can be told."""
+        return foreign_listener(host, port, (entry.pid for entry in self.tree.living()))
+
+    @property
+    def has_survivors(self) -> bool:
+        """Whether the last stop left members that it could not end."""
+        return bool(self._survivors)
 
     def survivors(self) -> tuple[int, ...]:
         """Return pids of members that the last stop could not end and that still live."""
         if not self._survivors:
             return ()
-        living = {entry.pid for entry in self.tree.living(FIGURES_AGE_S)}
+        living = {entry.pid for entry in self.tree.living(LOOK_AGE_S)}
         return tuple(pid for pid in self._survivors if pid in living)
 
     def _make_ladder(self, grace_s: float, eof_first: bool) -> Ladder:
@@ -162,22 +180,3 @@ class LocalProcess:
     def _record_exit(self, exit: ProcessExit) -> None:
         self._exit = exit
         self._exited.set()
-
-
-class _CpuMeter:
-    """Turns processor seconds of a changing set of processes into a percentage."""
-
-    def __init__(self) -> None:
-        self._measured_at: float | None = None
-        self._used: dict[tuple[int, int], float] = {}
-        self._percent = 0.0
-
-    def percent(self, now: float, used: dict[tuple[int, int], float]) -> float:
-        """Return percent of one processor since the last call, 0 on the first."""
-        before = self._measured_at
-        if before == now:
-            return self._percent
-        grown = sum(max(seconds - self._used.get(key, 0.0), 0.0) for key, seconds in used.items())
-        self._percent = 0.0 if before is None else 100.0 * grown / (now - before)
-        self._measured_at, self._used = now, used
-        return self._percent

@@ -39,6 +39,9 @@ class PsSource:
         wanted = {entry.pid for entry in entries}
         return {pid: mark for pid, mark in marks.items() if pid in wanted}
 
+    def descriptors(self, pid: int) -> int | None:
+        return None
+
 
 def _output(argv: list[str]) -> str:
     done = subprocess.run(

@@ -48,11 +48,14 @@ class ProcessTree:
         living = [snapshot.entries[pid] for pid in members if snapshot.entries[pid].is_alive]
         return tuple(sorted(living, key=lambda entry: (entry.start, entry.pid)))
 
+    def notice(self, members: Iterable[ProcessEntry], snapshot: Snapshot) -> None:
+        """Take note of members that somebody else found, so that they stay members."""
+        kept = {seen for seen in self._seen if self._is_in(snapshot.entries, seen)}
+        self._seen = kept.union(map(self._table.identity, members))
+
     def _members(self, snapshot: Snapshot) -> set[int]:
         spared = self._spared()
-        children: dict[int, list[int]] = {}
-        for entry in snapshot.entries.values():
-            children.setdefault(entry.ppid, []).append(entry.pid)
+        children = snapshot.kin.children
         members: set[int] = set()
         pending = self._roots(snapshot)
         while pending:
@@ -64,12 +67,16 @@ class ProcessTree:
         return members
 
     def _roots(self, snapshot: Snapshot) -> list[int]:
-        entries = snapshot.entries
-        leaders = {leader.pid for leader in self._leaders if self._is_in(entries, leader)}
-        roots = [pid for pid, mark in snapshot.marks.items() if self._owns_mark(mark)]
-        roots += [identity.pid for identity in self._seen if self._is_in(entries, identity)]
-        roots += leaders
-        roots += [e.pid for e in entries.values() if e.sid in leaders or e.pgid in leaders]
+        entries, kin = snapshot.entries, snapshot.kin
+        roots = [identity.pid for identity in self._seen if self._is_in(entries, identity)]
+        for mark, pids in kin.marked.items():
+            if self._owns_mark(mark):
+                roots += pids
+        for leader in self._leaders:
+            if self._is_in(entries, leader):
+                roots.append(leader.pid)
+                roots += kin.sessions.get(leader.pid, ())
+                roots += kin.groups.get(leader.pid, ())
         return roots
 
     def _is_in(self, entries: dict[int, ProcessEntry], identity: Identity) -> bool:

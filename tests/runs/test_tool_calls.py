@@ -135,6 +135,22 @@ async def test_progress_becomes_steps_in_order(desk: Desk) -> None:
     assert settled.progress == RunProgress(20, 20, "file 20 [secret]")
 
 
+async def test_reports_that_wait_for_the_store_are_one_write(desk: Desk) -> None:
+    gate = desk.ledger.rows.gates["append_steps"] = asyncio.Event()
+    run = await begin(desk)
+    call = await desk.caller.arrived()
+    call.report(RunProgress(0))
+    await desk.ledger.rows.called("append_steps")
+    for number in range(1, 100):
+        call.report(RunProgress(number))
+    gate.set()
+    call.succeed()
+    settled = await desk.settled(run.id)
+    assert settled.step_count == 100
+    shown = [view.step_count for view in desk.ledger.published if view.id == run.id]
+    assert sorted(set(shown)) == [0, 1, 100], "the first one, and all that waited behind it"
+
+
 async def test_of_a_flood_of_progress_the_newest_is_kept(
     desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +169,7 @@ async def test_of_a_flood_of_progress_the_newest_is_kept(
 async def test_a_store_that_takes_no_steps_does_not_hold_the_call_up(desk: Desk) -> None:
     run = await begin(desk)
     call = await desk.caller.arrived()
-    desk.ledger.rows.failures["append_event"] = 1
+    desk.ledger.rows.failures["append_steps"] = 1
     for number in range(3):
         call.report(RunProgress(number))
     call.succeed()

@@ -12,6 +12,7 @@ from roost.models import (
     AuditEntry,
     BundleKind,
     BundleRow,
+    BundleSettings,
     ConfigField,
     CredentialRow,
     CredentialSet,
@@ -64,6 +65,16 @@ async def test_workspaces_come_back_by_id_and_an_id_is_taken_once(store: SqlStor
 async def test_a_bundle_comes_back_as_it_was_installed(store: SqlStore) -> None:
     await store.bundles.add(BUNDLE)
     assert await store.bundles.list() == (BUNDLE,)
+
+
+async def test_another_definition_takes_the_place_of_one_bundles_own(store: SqlStore) -> None:
+    await store.bundles.add(BUNDLE)
+    await store.bundles.add(replace(BUNDLE, workspace="other"))
+    changed = replace(DEFINITION, after=("db",), settings=BundleSettings(drain_s=3.0))
+    await store.bundles.set_definition("main", "files", changed)
+    await store.bundles.set_definition("main", "missing", changed)
+    kept = {row.workspace: row.definition for row in await store.bundles.list()}
+    assert kept == {"main": changed, "other": DEFINITION}
 
 
 async def test_a_bundle_name_is_taken_once_in_each_workspace(store: SqlStore) -> None:

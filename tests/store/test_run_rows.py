@@ -178,6 +178,29 @@ async def test_events_are_numbered_without_gaps_and_move_the_row(store: SqlStore
     assert view == await store.runs.get("main", "r-1")
 
 
+async def test_several_steps_are_one_write_with_a_number_for_each(store: SqlStore) -> None:
+    await store.runs.insert(new_run("r-1", epoch=2))
+    await step(store, "r-1", epoch=2)
+    steps = [("one", RunProgress(2.0)), ("two", RunProgress(3.0, 9.0, "two")), ("three", None)]
+    append = store.runs.append_steps
+    assert await append("r-1", steps, at=6_000, owner="other", epoch=2) is None
+    assert await append("r-1", steps, at=6_000, owner=OWNER, epoch=1) is None
+    stored = await append("r-1", steps, at=6_000, owner=OWNER, epoch=2)
+    assert stored is not None
+    events, view = stored
+    assert [(event.seq, event.message, event.current) for event in events] == [
+        (2, "one", 2.0),
+        (3, "two", 3.0),
+        (4, "three", None),
+    ]
+    assert events == await store.runs.events("r-1", after=1, limit=10)
+    assert (view.step_count, view.last_seq, view.last_progress_at) == (4, 4, 6_000)
+    assert view.progress == RunProgress(3.0, 9.0, "two")
+    assert view == await store.runs.get("main", "r-1")
+    await settle(store, "r-1")
+    assert await append("r-1", steps, at=7_000, owner=OWNER, epoch=2) is None
+
+
 async def test_concurrent_events_of_one_run_leave_no_gap(store: SqlStore) -> None:
     await store.runs.insert(new_run("r-1"))
     await asyncio.gather(*(step(store, "r-1") for _ in range(20)))

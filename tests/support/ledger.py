@@ -74,7 +74,14 @@ class FlakyRows:
 
     def break_down(self) -> None:
         """Let every write fail until `recover`."""
-        for name in ("insert", "mark_started", "append_event", "request_stop", "finalize"):
+        for name in (
+            "insert",
+            "mark_started",
+            "append_event",
+            "append_steps",
+            "request_stop",
+            "finalize",
+        ):
             self.failures[name] = 1_000_000
 
     def recover(self) -> None:

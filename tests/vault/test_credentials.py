@@ -202,6 +202,16 @@ async def test_restore_brings_the_previous_revision_back_as_a_new_one() -> None:
     assert again.values == {"token": "second-token", "mode": "fast", "limit": 3.0}
 
 
+async def test_what_a_restore_would_leave_unset_is_known_before() -> None:
+    vault = open_vault(MemoryCredentialRows())
+    await put(vault, token="first-token")
+    assert await vault.unset_by_restore("w", "app") == ()
+    await put(vault, mode="slow", limit=3)
+    assert await vault.unset_by_restore("w", "app") == ("limit", "mode")
+    await vault.restore("w", "app", FIELDS, "bob")
+    assert await vault.unset_by_restore("w", "app") == ()
+
+
 async def test_restore_without_a_previous_revision_is_refused() -> None:
     vault = open_vault(MemoryCredentialRows())
     await put(vault, token=SECRET)

@@ -29,7 +29,6 @@ class CallOrder:
     bundle: str
     tool: str
     arguments: dict[str, Any]
-    generation: int
     idle_s: float
     cap_s: float
 
@@ -82,8 +81,11 @@ class LiveCall:
             await self._recorder.finalize(self.run.workspace, self.run.id, ending)
 
     async def _ending(self) -> Ending | None:
+        order = self._order
         try:
-            started = await self._recorder.started(self.run.id, self._order.generation)
+            # Only now: since the call was begun another generation may have taken over.
+            generation = self._caller.generation(order.workspace, order.bundle)
+            started = await self._recorder.started(self.run.id, generation)
         except RoostError as error:
             return Ending.failed(error.code, error.message)
         if started is None:

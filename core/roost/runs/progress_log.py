@@ -52,16 +52,19 @@ class ProgressLog:
     async def _store(self) -> None:
         while True:
             while self._waiting:
-                await self._store_one(self._waiting.popleft())
+                await self._store_waiting()
             if self._is_finished:
                 return
             self._wakeup.clear()
             await self._wakeup.wait()
 
-    async def _store_one(self, progress: RunProgress) -> None:
+    async def _store_waiting(self) -> None:
+        """Store all that waits in one write: behind a flood single writes would never catch up."""
+        reports = list(self._waiting)
+        self._waiting.clear()
         try:
-            await self._recorder.step(self._run_id, progress)
+            await self._recorder.steps(self._run_id, reports)
         except StoreUnavailable:
             # A store that is down answers slowly: waiting for it once is enough.
-            self._dropped += 1 + len(self._waiting)
+            self._dropped += len(reports) + len(self._waiting)
             self._waiting.clear()

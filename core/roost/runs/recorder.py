@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -198,18 +198,36 @@ class RunRecorder:
 
     async def step(self, run_id: str, progress: RunProgress) -> RunEvent | None:
         """Store a step with what it reports; None when the run has ended."""
+        stored = await self.steps(run_id, [progress])
+        return stored[0] if stored else None
+
+    async def steps(self, run_id: str, reports: Sequence[RunProgress]) -> tuple[RunEvent, ...]:
+        """Store several steps in one write, all or none; nothing when the run has ended."""
         run = self._active.known(run_id)
-        if run is None:
-            return None
-        view = run.view
+        if run is None or not reports:
+            return ()
+        steps = [self._drafted(run.view, progress) for progress in reports]
+        async with run.lock:
+            if run.claimed is not None or run.epoch is None:
+                return ()
+            stored = await self._rows.append_steps(
+                run_id, steps, at=self._clock.now(), owner=self._owner, epoch=run.epoch
+            )
+            if stored is None:
+                return ()
+            events, changed = stored
+            self._announce(changed)
+            return events
+
+    def _drafted(self, view: RunView, progress: RunProgress) -> tuple[str, RunProgress | None]:
         kept = self._payloads.progress(view.workspace, view.bundle, progress)
-        message = kept.message if kept else progress.message
-        return await self._append(run, RunEventKind.STEP, message or "", kept)
+        message = (kept.message if kept else progress.message) or ""
+        return self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT), kept
 
     async def output(self, run_id: str, text: str) -> RunEvent | None:
         """Store a piece of output; None when the run has ended."""
         run = self._active.known(run_id)
-        return None if run is None else await self._append(run, RunEventKind.OUTPUT, text, None)
+        return None if run is None else await self._append(run, RunEventKind.OUTPUT, text)
 
     async def request_stop(self, workspace: str, run_id: str, *, by: str) -> RunView | None:
         """Stamp an active run with who wants it stopped, or None when it has settled.
@@ -313,9 +331,7 @@ class RunRecorder:
             await self._endings.finish(holder)
             await self._rows.insert(new)
 
-    async def _append(
-        self, run: ActiveRun, kind: RunEventKind, message: str, progress: RunProgress | None
-    ) -> RunEvent | None:
+    async def _append(self, run: ActiveRun, kind: RunEventKind, message: str) -> RunEvent | None:
         view = run.view
         text = self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT)
         async with run.lock:
@@ -326,7 +342,7 @@ class RunRecorder:
                 at=self._clock.now(),
                 kind=kind,
                 message=text,
-                progress=progress,
+                progress=None,
                 owner=self._owner,
                 epoch=run.epoch,
             )

@@ -154,7 +154,6 @@ class ToolCalls:
             bundle=bundle,
             tool=tool.name,
             arguments=request.arguments,
-            generation=self._caller.generation(workspace, bundle),
             idle_s=_limit(tool, "idle time-out", request.idle_timeout_s, settings.call_idle_s),
             cap_s=_limit(tool, "cap", request.cap_s, settings.call_cap_s),
         )

@@ -6,6 +6,7 @@ Methods raise `roost.errors.StoreUnavailable` when the database does not answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from roost.models import (
@@ -13,6 +14,7 @@ from roost.models import (
     BundleRow,
     CredentialRow,
     CredentialSet,
+    Definition,
     GenerationView,
     LiveGeneration,
     NewRun,
@@ -54,6 +56,10 @@ class BundleRows(Protocol):
     async def set_should_run(self, workspace: str, name: str, should_run: bool) -> None: ...
 
     async def set_era(self, workspace: str, name: str, era: str) -> None: ...
+
+    async def set_definition(self, workspace: str, name: str, definition: Definition) -> None:
+        """Keep another definition of a bundle; nothing happens when there is none of this name."""
+        ...
 
     async def remove(self, workspace: str, name: str) -> None:
         """Delete the bundle and its credentials; generations, transitions and runs stay."""
@@ -164,6 +170,25 @@ class RunRows(Protocol):
         """Store the next event of an active run, with the next sequence number.
 
         A `STEP` event also raises the step count and keeps `progress` as the run's last.
+
+        Returns:
+            None when the run is not active under this lease; nothing was stored then.
+        """
+        ...
+
+    async def append_steps(
+        self,
+        run_id: str,
+        steps: Sequence[tuple[str, RunProgress | None]],
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+    ) -> tuple[tuple[RunEvent, ...], RunView] | None:
+        """Store several `STEP` events of an active run at once, all or none.
+
+        Args:
+            steps: the message and the progress of each, in order; not empty.
 
         Returns:
             None when the run is not active under this lease; nothing was stored then.

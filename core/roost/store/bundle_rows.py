@@ -58,6 +58,10 @@ class SqlBundleRows:
         """Keep the protocol version that the installed version answered with."""
         await self._set(workspace, name, era=era)
 
+    async def set_definition(self, workspace: str, name: str, definition: Definition) -> None:
+        """Keep another definition of a bundle."""
+        await self._set(workspace, name, definition=to_json(definition).decode())
+
     async def remove(self, workspace: str, name: str) -> None:
         """Delete the bundle and its credentials; generations, transitions and runs stay."""
         async with self._database.write() as connection:

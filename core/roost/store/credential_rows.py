@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.models import CredentialRow, CredentialSet
@@ -21,10 +21,10 @@ class SqlCredentialRows:
     async def load(self, workspace: str, bundle: str) -> CredentialSet:
         """Return the newest set; revision 0 without rows before the first write."""
         async with self._database.read() as connection:
-            revision = await _newest(connection, workspace, bundle)
-            rows = await _rows(connection, workspace, bundle, revision)
-            has_previous = await _has_set(connection, workspace, bundle, revision - 1)
-        return CredentialSet(revision, rows, has_previous)
+            found = (await connection.execute(_both_sets(workspace, bundle))).all()
+        newest = max((row.in_set for row in found), default=0)
+        rows = tuple(CredentialRow(*row[1:]) for row in found if row.in_set == newest and row.field)
+        return CredentialSet(newest, rows, any(row.in_set == newest - 1 for row in found))
 
     async def previous(self, workspace: str, bundle: str) -> tuple[CredentialRow, ...] | None:
         """Return the rows of the revision before the newest, or None when it is not kept."""
@@ -59,6 +59,29 @@ class SqlCredentialRows:
 
 def _of(table: Table, workspace: str, bundle: str) -> ColumnElement[bool]:
     return and_(table.c.workspace == workspace, table.c.bundle == bundle)
+
+
+def _both_sets(workspace: str, bundle: str) -> Select[Any]:
+    """Select what is kept in one statement: every start reads it, each statement is a thread hop.
+
+    A set without fields gives one row without a field.
+    """
+    sets, fields = credential_sets.c, credentials.c
+    joined = credential_sets.outerjoin(
+        credentials,
+        and_(
+            fields.workspace == sets.workspace,
+            fields.bundle == sets.bundle,
+            fields.in_set == sets.revision,
+        ),
+    )
+    kept = (fields.field, fields.ciphertext, fields.revision, fields.set_at, fields.set_by)
+    return (
+        select(sets.revision.label("in_set"), *kept)
+        .select_from(joined)
+        .where(_of(credential_sets, workspace, bundle))
+        .order_by(fields.field)
+    )
 
 
 async def _newest(connection: AsyncConnection, workspace: str, bundle: str) -> int:

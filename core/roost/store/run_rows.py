@@ -6,6 +6,8 @@ transaction with the number that the UPDATE counted up: no gap, no repeat, nothi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, select, tuple_
@@ -140,18 +142,49 @@ class SqlRunRows:
             values["last_progress_at"] = at
         if kind is RunEventKind.STEP:
             values["step_count"] = runs.c.step_count + 1
-        if kind is RunEventKind.STEP and progress is not None:
-            values |= {
-                "progress_current": progress.current,
-                "progress_total": progress.total,
-                "progress_message": progress.message,
-            }
+        if kind is RunEventKind.STEP:
+            values |= _progress_values([progress])
         ours = and_(_is(run_id), _leased(owner, epoch), is_active())
         async with self._database.write() as connection:
             view = await _change(connection, ours, **values)
             if view is None:
                 return None
             return await _add_event(connection, view, at, kind, message, progress), view
+
+    async def append_steps(
+        self,
+        run_id: str,
+        steps: Sequence[tuple[str, RunProgress | None]],
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+    ) -> tuple[tuple[RunEvent, ...], RunView] | None:
+        """Store several `STEP` events of an active run at once, all or none.
+
+        Args:
+            steps: the message and the progress of each, in order; not empty.
+
+        Returns:
+            None when the run is not active under this lease; nothing was stored then.
+        """
+        values: dict[str, Any] = {
+            "last_seq": runs.c.last_seq + len(steps),
+            "step_count": runs.c.step_count + len(steps),
+            "last_progress_at": at,
+        } | _progress_values([progress for _, progress in steps])
+        ours = and_(_is(run_id), _leased(owner, epoch), is_active())
+        async with self._database.write() as connection:
+            view = await _change(connection, ours, **values)
+            if view is None:
+                return None
+            first = view.last_seq - len(steps) + 1
+            events = tuple(
+                _event(run_id, seq, at, RunEventKind.STEP, message, progress)
+                for seq, (message, progress) in enumerate(steps, first)
+            )
+            await _add_events(connection, events)
+            return events, view
 
     async def events(self, run_id: str, *, after: int, limit: int) -> tuple[RunEvent, ...]:
         """Return the events after a sequence number, in order."""
@@ -275,24 +308,41 @@ async def _add_event(
     message: str,
     progress: RunProgress | None,
 ) -> RunEvent:
-    event = RunEvent(
-        run_id=view.id,
-        seq=view.last_seq,
+    event = _event(view.id, view.last_seq, at, kind, message, progress)
+    await _add_events(connection, (event,))
+    return event
+
+
+def _event(
+    run_id: str,
+    seq: int,
+    at: int,
+    kind: RunEventKind,
+    message: str,
+    progress: RunProgress | None,
+) -> RunEvent:
+    return RunEvent(
+        run_id=run_id,
+        seq=seq,
         at=at,
         kind=kind,
         message=message,
         current=progress.current if progress else None,
         total=progress.total if progress else None,
     )
-    await connection.execute(
-        run_events.insert().values(
-            run_id=event.run_id,
-            seq=event.seq,
-            at=event.at,
-            kind=event.kind,
-            message=event.message,
-            current=event.current,
-            total=event.total,
-        )
-    )
-    return event
+
+
+async def _add_events(connection: AsyncConnection, events: Sequence[RunEvent]) -> None:
+    await connection.execute(run_events.insert(), [asdict(event) for event in events])
+
+
+def _progress_values(reports: Sequence[RunProgress | None]) -> dict[str, Any]:
+    """Return what the newest of several reports changes in the run."""
+    newest = next((progress for progress in reversed(reports) if progress is not None), None)
+    if newest is None:
+        return {}
+    return {
+        "progress_current": newest.current,
+        "progress_total": newest.total,
+        "progress_message": newest.message,
+    }

@@ -180,6 +180,15 @@ class Vault:
         known = {field.key for field in fields}
         return revision, tuple(key for key in changed if key in known)
 
+    async def unset_by_restore(self, workspace: str, bundle: str) -> tuple[str, ...]:
+        """Return the fields that are set now and that a restore would leave without a value."""
+        stored = await self._rows.load(workspace, bundle)
+        former = await self._rows.previous(workspace, bundle)
+        if former is None:
+            return ()
+        kept = {row.field for row in former}
+        return tuple(sorted(row.field for row in stored.rows if row.field not in kept))
+
     async def _commit(
         self,
         workspace: str,

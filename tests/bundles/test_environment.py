@@ -13,6 +13,7 @@ from roost.models import (
     ConfigField,
     Definition,
     FieldType,
+    ResourceLimits,
     Runtime,
     Source,
     SourceKind,
@@ -78,6 +79,7 @@ DEFINITION = Definition(
         replace(DEFINITION, root="/r"),
         replace(DEFINITION, requirements=("x==1",)),
         replace(DEFINITION, fields=(replace(DEFINITION.fields[0], default="y"),)),
+        replace(DEFINITION, settings=BundleSettings(limits=ResourceLimits(open_files=64))),
     ],
 )
 def test_what_changes_a_start_changes_the_hash(changed: Definition) -> None:

@@ -18,6 +18,7 @@ from roost.errors import (
     BadInput,
     BadManifest,
     CommandNotFound,
+    ForbiddenVariable,
     InvalidName,
     SensitiveInArguments,
 )
@@ -204,7 +205,8 @@ CLIENT_FILE = """{
     "nothing": {},
     "bad-env": {"command": "node", "env": {"A": ["x"]}},
     "bad-name": {"command": "node", "env": {"A B": "x"}},
-    "daemon": {"command": "node", "env": {"ROOST_DATA_DIR": "x"}}
+    "daemon": {"command": "node", "env": {"ROOST_DATA_DIR": "x"}},
+    "loader": {"command": "node", "env": {"LD_PRELOAD": "/tmp/x.so"}}
   }
 }
 """
@@ -254,7 +256,6 @@ def test_an_entry_of_a_client_becomes_a_definition_without_its_values(tmp_path: 
         ("nothing", "no command"),
         ("bad-env", "A must be a text"),
         ("bad-name", "not a name"),
-        ("daemon", "belongs to Roost"),
         ("absent", "it has: 'Files & More', 'remote'"),
         (None, "name the one to install"),
     ],
@@ -263,6 +264,16 @@ def test_an_entry_that_cannot_be_used_is_refused(
     tmp_path: Path, name: str | None, problem: str
 ) -> None:
     with pytest.raises(BadConfigFile, match=problem):
+        client_entry(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("daemon", "ROOST_DATA_DIR"), ("loader", "LD_PRELOAD")]
+)
+def test_an_entry_with_a_variable_that_never_passes_is_refused_by_its_name(
+    tmp_path: Path, name: str, variable: str
+) -> None:
+    with pytest.raises(ForbiddenVariable, match=variable):
         client_entry(tmp_path, name)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.bundles import missing_fields, render
-from roost.errors import BadManifest, CommandNotFound, SensitiveInArguments
+from roost.errors import BadManifest, CommandNotFound, ForbiddenVariable, SensitiveInArguments
 from roost.models import (
     BundleKind,
     ConfigField,
@@ -147,9 +147,19 @@ def test_a_web_app_gets_its_port() -> None:
     assert launch.env["PORT"] == "4711"
 
 
-def test_the_daemons_own_variables_never_pass() -> None:
-    launch = render(definition(env={"ROOST_VAULT_KEY": "x", "OTHER": "y"}), {}, CONTEXT)
-    assert set(launch.env) == {"PATH", "LANG", "OTHER"}
+@pytest.mark.parametrize("name", ["ROOST_VAULT_KEY", "LD_PRELOAD", "NOTIFY_SOCKET"])
+def test_a_variable_that_may_never_pass_is_refused_at_a_start_too(name: str) -> None:
+    with pytest.raises(ForbiddenVariable, match=name):
+        render(definition(env={name: "x", "OTHER": "y"}), {}, CONTEXT)
+
+
+def test_a_value_set_later_cannot_load_code_that_the_definition_could_not() -> None:
+    field = ConfigField("NODE_OPTIONS", FieldType.STRING, "NODE_OPTIONS")
+    served = definition(env={"NODE_OPTIONS": "${user_config.NODE_OPTIONS}"}, fields=(field,))
+    launch = render(served, {"NODE_OPTIONS": "--max-old-space-size=512"}, CONTEXT)
+    assert launch.env["NODE_OPTIONS"] == "--max-old-space-size=512"
+    with pytest.raises(ForbiddenVariable, match="--require"):
+        render(served, {"NODE_OPTIONS": "--require /tmp/x.js"}, CONTEXT)
 
 
 def test_uv_keeps_its_environment_out_of_the_bundle() -> None:

@@ -1,23 +1,36 @@
 """Bundles: definitions from archives, client configurations and commands, and how they start."""
 
+from roost.bundles.apps import DESCRIBE, AppDescription, LauncherOutput, read_description
 from roost.bundles.environment import base_environment, prepare_environment
 from roost.bundles.fields import missing_fields
 from roost.bundles.identity import config_hash
 from roost.bundles.install import InstalledBundle, read_bundle
 from roost.bundles.prepare import plan_prepare
-from roost.bundles.render import render
+from roost.bundles.render import FilledIn, fill_in, render
+from roost.bundles.settings import changed_definition, check_after, differences
+from roost.bundles.strategy import check_strategy
 from roost.bundles.unpacked import BundleFolders
 from roost.bundles.user_config import displayed
 
 __all__ = [
+    "DESCRIBE",
+    "AppDescription",
     "BundleFolders",
+    "FilledIn",
     "InstalledBundle",
+    "LauncherOutput",
     "base_environment",
+    "changed_definition",
+    "check_after",
+    "check_strategy",
     "config_hash",
+    "differences",
     "displayed",
+    "fill_in",
     "missing_fields",
     "plan_prepare",
     "prepare_environment",
     "read_bundle",
+    "read_description",
     "render",
 ]

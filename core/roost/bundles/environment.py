@@ -7,9 +7,6 @@ from collections.abc import Mapping
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 """For a daemon that was itself started without a PATH."""
 
-FORBIDDEN_PREFIX = "ROOST_"
-"""The daemon's own variables: its settings, its vault key and the marks of its children."""
-
 _ALLOWED = frozenset(
     {
         "PATH",

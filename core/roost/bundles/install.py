@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from roost.bundles.apps import AppDescription, app_arguments
 from roost.bundles.archive import unpack
 from roost.bundles.client_config import read_entry
 from roost.bundles.folder import copy_folder
 from roost.bundles.literals import LiteralEnvironment, take_apart
 from roost.bundles.manifest import read_manifest
 from roost.bundles.programs import Programs
+from roost.bundles.settings import check_settings
 from roost.bundles.templates import refuse_sensitive_arguments
 from roost.bundles.unpacked import BundleFolders
 from roost.bundles.user_config import displayed
+from roost.bundles.web import read_web, refuse_web
 from roost.errors import AlreadyExists, BadArchive, BadConfigFile, BadInput, InvalidName
 from roost.models import (
     BundleKind,
-    BundleSettings,
     Definition,
     FieldValue,
     InstallRequest,
@@ -49,6 +50,14 @@ _RUNTIME_OF_PROGRAM = (
 )
 
 
+DescribeApp = Callable[[tuple[str, ...]], AppDescription]
+"""Loads an app with the command that starts it, and returns what it says of itself; blocks."""
+
+
+def _describe_nothing(command: tuple[str, ...]) -> AppDescription:
+    raise BadInput("apps cannot be loaded here; install its command instead")
+
+
 @dataclass(frozen=True, slots=True)
 class InstalledBundle:
     """A bundle that can be added to the store."""
@@ -67,6 +76,7 @@ class _Place:
     folders: BundleFolders
     programs: Programs
     taken: Container[str]
+    describe: DescribeApp
 
     def name(self, asked: str | None, derived: str) -> str:
         name = asked if asked is not None else slug(derived)
@@ -83,6 +93,7 @@ def read_bundle(
     python: str,
     which: Callable[[str], str | None],
     taken: Container[str] = (),
+    describe: DescribeApp = _describe_nothing,
 ) -> InstalledBundle:
     """Read what is to be installed, and unpack it where it is an MCPB bundle.
 
@@ -95,28 +106,35 @@ def read_bundle(
         python: absolute path of the interpreter that `python` in a manifest means.
         which: finds a program by name.
         taken: bundle names in use in this workspace.
+        describe: loads an app in a process of its own.
 
     Raises:
-        InvalidName, AlreadyExists, BadInput, BadArchive, BadManifest, BadConfigFile,
-        CommandNotFound, SensitiveInArguments, StoreUnavailable: nothing was installed.
+        InvalidName, AlreadyExists, BadInput, BadApp, BadArchive, BadManifest, BadConfigFile,
+        BadPort, CommandNotFound, SensitiveInArguments, StoreUnavailable: nothing was installed.
     """
     for name in (workspace, *([] if request.name is None else [request.name])):
         if not is_valid_name(name):
             raise InvalidName(name)
-    _check_settings(request.settings)
-    place = _Place(workspace, BundleFolders(bundles_dir), Programs(python, which), taken)
+    check_settings(request.settings)
+    programs = Programs(python, which)
+    place = _Place(workspace, BundleFolders(bundles_dir), programs, taken, describe)
     if request.name is not None:
         place.name(request.name, "")
+    if request.python is not None and request.source is not SourceKind.APP:
+        raise BadInput("an interpreter is chosen for apps only; leave it out")
     readers = {
         SourceKind.MCPB: _read_mcpb,
         SourceKind.MCP_SERVERS: _read_entry,
         SourceKind.COMMAND: _read_command,
         SourceKind.PYPI: _read_pypi,
+        SourceKind.APP: _read_app,
     }
-    return readers[request.source](request, place)
+    found = readers[request.source](request, place)
+    return replace(found, definition=replace(found.definition, after=request.after))
 
 
 def _read_mcpb(request: InstallRequest, place: _Place) -> InstalledBundle:
+    refuse_web(request)
     path = _given_path(request, BadArchive)
     with place.folders.partial() as partial:
         digest = copy_folder(path, partial) if os.path.isdir(path) else unpack(path, partial)
@@ -138,6 +156,7 @@ def _read_mcpb(request: InstallRequest, place: _Place) -> InstalledBundle:
 
 
 def _read_entry(request: InstallRequest, place: _Place) -> InstalledBundle:
+    refuse_web(request)
     path = _given_path(request, BadConfigFile)
     entry = read_entry(path, request.entry)
     literal = take_apart(entry.env, BadConfigFile)
@@ -165,8 +184,8 @@ def _read_command(request: InstallRequest, place: _Place) -> InstalledBundle:
         raise BadInput("HTTP servers are not supported yet; install a command that serves on stdio")
     _check_texts(request.command)
     program, *args = request.command
-    port, env = _fixed_port(request)
-    literal = take_apart(env, BadInput)
+    web = read_web(request, request.kind)
+    literal = take_apart(web.env, BadInput)
     _check_program(program, literal, place.programs)
     name = place.name(request.name, os.path.basename(program))
     definition = Definition(
@@ -179,14 +198,42 @@ def _read_command(request: InstallRequest, place: _Place) -> InstalledBundle:
         args=tuple(args),
         env=literal.env,
         fields=literal.fields,
-        port=port,
+        port=web.port,
+        ready_path=web.ready_path,
         settings=request.settings,
     )
     refuse_sensitive_arguments(name, definition)
     return InstalledBundle(name, definition, literal.values)
 
 
+def _read_app(request: InstallRequest, place: _Place) -> InstalledBundle:
+    args = app_arguments(request)
+    _check_texts(args)
+    programs = place.programs
+    python = programs.python if request.python is None else programs.find(request.python)
+    app = place.describe((python, *args))
+    web = read_web(request, app.kind)
+    literal = take_apart(web.env, BadInput)
+    name = place.name(request.name, app.name)
+    definition = Definition(
+        kind=app.kind,
+        runtime=Runtime.PYTHON,
+        title=displayed(app.name) or name,
+        version="",
+        command=python,
+        source=Source(SourceKind.APP, str(request.path)),
+        args=args,
+        env=literal.env,
+        fields=literal.fields,
+        port=web.port,
+        ready_path=web.ready_path,
+        settings=request.settings,
+    )
+    return InstalledBundle(name, definition, literal.values)
+
+
 def _read_pypi(request: InstallRequest, place: _Place) -> InstalledBundle:
+    refuse_web(request)
     requirement = (request.requirement or "").strip()
     pinned = _REQUIREMENT.fullmatch(requirement)
     if pinned is None:
@@ -250,20 +297,3 @@ def _runtime(program: str) -> Runtime:
         if pattern.fullmatch(name):
             return runtime
     return Runtime.BINARY
-
-
-def _fixed_port(request: InstallRequest) -> tuple[int | None, dict[str, str]]:
-    """Take a web app's literal PORT out of its environment: it is the port Roost must hand out."""
-    given = request.env.get("PORT", "")
-    if request.kind is not BundleKind.WEB or not given:
-        return None, request.env
-    if not (given.isascii() and given.isdigit() and 0 < int(given[:6]) < 65536):
-        raise BadInput("PORT must be a number from 1 to 65535; correct it or leave it out")
-    return int(given), {name: value for name, value in request.env.items() if name != "PORT"}
-
-
-def _check_settings(settings: BundleSettings) -> None:
-    for entry in fields(settings):
-        value = getattr(settings, entry.name)
-        if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-            raise BadInput(f"{entry.name} must be a number of seconds from 0 on; correct it")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from roost.bundles.environment import FORBIDDEN_PREFIX
+from roost.bundles.forbidden import refuse_forbidden
 from roost.bundles.templates import CONFIG_PREFIX, placeholders, unknown_placeholder
 from roost.errors import BadInput
 from roost.models import ConfigField, FieldType, FieldValue
@@ -53,6 +53,7 @@ def take_apart(env: Mapping[str, Any], error: type[BadInput]) -> LiteralEnvironm
 
     Raises:
         BadInput: of the class `error`; a name or value cannot be passed to a process.
+        ForbiddenVariable: no definition may pass it.
     """
     texts = {name: _text(name, value, error) for name, value in env.items()}
     values: dict[str, FieldValue] = {
@@ -93,8 +94,6 @@ def _field(name: str, text: str) -> ConfigField:
 def _text(name: str, value: Any, error: type[BadInput]) -> str:
     if not _ENV_NAME.fullmatch(name):
         raise error(f"{name!r} is not a name a variable can have; use letters, digits and _")
-    if name.startswith(FORBIDDEN_PREFIX):
-        raise error(f"{name} cannot be set: {FORBIDDEN_PREFIX}* belongs to Roost; leave it out")
     if not isinstance(value, str | float | int):
         raise error(f"the variable {name} must be a text; correct it")
     try:
@@ -103,6 +102,7 @@ def _text(name: str, value: Any, error: type[BadInput]) -> str:
         raise error(f"the variable {name} must be a text or a finite number; correct it") from None
     if text and (problem := problem_with(ConfigField(name, FieldType.STRING, name), text)):
         raise error(f"the variable {name} {problem}; correct it")
+    refuse_forbidden(name, text)
     return text
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roost.bundles.environment import FORBIDDEN_PREFIX
+from roost.bundles.forbidden import why_forbidden
 from roost.bundles.json_text import read_json
 from roost.bundles.manifest_table import ManifestTable, refuse
 from roost.bundles.programs import Programs
@@ -198,11 +198,11 @@ def _check_start(server: ManifestTable, start: _Start, fields: tuple[ConfigField
     for template in (start.command, *start.args, *start.env.values()):
         if (name := unknown_placeholder(template, fields)) is not None:
             refuse(place, f"uses ${{{name}}}, which stands for nothing")
-    for name in start.env:
+    for name, template in start.env.items():
         if not _ENV_NAME.fullmatch(name):
             refuse(place + ".env", f"has the name {name!r}, which is no name of a variable")
-        if name.startswith(FORBIDDEN_PREFIX):
-            refuse(place + ".env", f"sets {name}, and {FORBIDDEN_PREFIX}* belongs to Roost")
+        if (reason := why_forbidden(name, template)) is not None:
+            refuse(place + ".env", f"sets {name}, which it may not: {reason}")
 
 
 def _file_of_the_bundle(command: str, folder: Path) -> str | None:

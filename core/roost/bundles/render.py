@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from roost.bundles.environment import FORBIDDEN_PREFIX
 from roost.bundles.fields import is_empty
+from roost.bundles.forbidden import refuse_forbidden
 from roost.bundles.programs import find_for_launch
 from roost.bundles.templates import (
     CONFIG_PREFIX,
@@ -37,17 +38,47 @@ def render(
         BadManifest: several values stand inside a longer text, or a fact of the start is missing.
         SensitiveInArguments: a sensitive field would stand in the command line.
         CommandNotFound: the program does not exist or cannot be executed.
+        ForbiddenVariable: it would pass a variable that no definition may pass.
+    """
+    filled = fill_in(definition, values, context)
+    program = find_for_launch(filled.command, filled.env)
+    cwd = definition.root or context.state_dir
+    return Launch((program, *filled.args), filled.env, cwd, filled.added)
+
+
+@dataclass(frozen=True, slots=True)
+class FilledIn:
+    """A definition with its templates filled in, before its program is looked for."""
+
+    command: str
+    args: tuple[str, ...]
+    env: dict[str, str] = field(repr=False)
+    added: tuple[str, ...]
+    """Names that the definition adds to the environment, sorted."""
+    values: dict[str, FieldValue] = field(repr=False)
+    """Every field that has a value or a default, as the templates get it."""
+
+
+def fill_in(
+    definition: Definition, values: Mapping[str, FieldValue], context: LaunchContext
+) -> FilledIn:
+    """Fill in the templates of a definition; see `render`.
+
+    Raises:
+        BadManifest: several values stand inside a longer text, or a fact of the start is missing.
+        SensitiveInArguments: a sensitive field would stand in the command line.
+        ForbiddenVariable: it would pass a variable that no definition may pass.
     """
     refuse_sensitive_arguments(definition.title, definition)
     renderer = _Renderer(definition, values, context)
     added = renderer.environment()
-    env = context.base_env | added
-    program = find_for_launch(renderer.text(definition.command), env)
-    argv = [program]
-    for template in definition.args:
-        argv += renderer.arguments(template)
-    cwd = definition.root or context.state_dir
-    return Launch(tuple(argv), env, cwd, tuple(sorted(added)))
+    return FilledIn(
+        command=renderer.text(definition.command),
+        args=tuple(arg for template in definition.args for arg in renderer.arguments(template)),
+        env=context.base_env | added,
+        added=tuple(sorted(added)),
+        values=renderer.given(),
+    )
 
 
 class _Renderer:
@@ -62,14 +93,20 @@ class _Renderer:
             for field in definition.fields
         }
 
+    def given(self) -> dict[str, FieldValue]:
+        """Return the fields that have a value or a default."""
+        return {key: value for key, value in self._values.items() if value is not None}
+
     def environment(self) -> dict[str, str]:
         """Return the variables that the definition adds."""
         definition, context = self._definition, self._context
         env = {
             name: self.text(template)
             for name, template in definition.env.items()
-            if not name.startswith(FORBIDDEN_PREFIX) and not self._lacks_value(template)
+            if not self._lacks_value(template)
         }
+        for name, value in env.items():
+            refuse_forbidden(name, value)
         if definition.kind is BundleKind.WEB and context.port is not None:
             env["PORT"] = str(context.port)
         if definition.runtime is Runtime.UV and definition.root is not None:

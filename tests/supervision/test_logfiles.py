@@ -380,6 +380,49 @@ async def test_a_follower_reads_the_old_generation_out_and_moves_on(logs: LogFil
         new.close()
 
 
+async def test_a_follower_reads_on_in_a_generation_that_is_written_beside_a_newer_one(
+    logs: LogFiles,
+) -> None:
+    old = logs.writer("lab", "app", 1)
+    async with aclosing(logs.follow("lab", "app", 0)) as pages:
+        assert (await next_page(pages)).generation == 1
+        candidate = logs.writer("lab", "app", 2)
+        candidate.note("it does not start")
+        old.note("it serves on")
+        seen = [await next_page(pages), await next_page(pages)]
+        candidate.close()
+        old.note("and on")
+        seen.append(await next_page(pages))
+        later = logs.writer("lab", "app", 3)
+        later.note("this one starts")
+        old.note("last words")
+        old.close()
+        seen += [await next_page(pages), await next_page(pages)]
+        assert [(page.generation, texts(page)) for page in seen] == [
+            (1, ["it serves on"]),
+            (2, ["it does not start"]),
+            (1, ["and on"]),
+            (1, ["last words"]),
+            (3, ["this one starts"]),
+        ]
+        later.close()
+
+
+async def test_a_follower_that_comes_late_follows_what_serves_beside_a_newer_generation(
+    logs: LogFiles,
+) -> None:
+    old, candidate = logs.writer("lab", "app", 1), logs.writer("lab", "app", 2)
+    old.note("long ago")
+    candidate.note("it does not start")
+    candidate.close()
+    async with aclosing(logs.follow("lab", "app")) as pages:
+        assert texts(await next_page(pages)) == ["it does not start"]
+        old.note("it serves on")
+        page = await next_page(pages)
+        assert (page.generation, texts(page)) == (1, ["it serves on"])
+    old.close()
+
+
 async def test_a_follower_that_falls_behind_retention_reads_on_at_what_is_kept(
     tmp_path: Path,
 ) -> None:

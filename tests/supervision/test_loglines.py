@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from roost.models import LogStream
-from roost.supervision.loglines import LINE_LIMIT, LineSplitter, format_line, parse_line
+from roost.supervision.loglines import LINE_LIMIT, LineSplitter, format_lines, parse_line
 
 
 def lines_of(*chunks: bytes) -> list[str]:
@@ -62,7 +62,7 @@ def test_a_long_state_that_is_overwritten_leaves_no_cut_mark() -> None:
 
 
 def test_a_line_reads_back_as_it_was_written() -> None:
-    raw = format_line(1700, LogStream.STDERR, " two  spaces ")
+    [raw] = format_lines(1700, LogStream.STDERR, [" two  spaces "])
     line = parse_line(raw[:-1], 3, 99)
     assert raw == b"1700 err  two  spaces \n"
     assert (line.at, line.stream, line.text) == (1700, LogStream.STDERR, " two  spaces ")

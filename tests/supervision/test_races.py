@@ -50,6 +50,7 @@ class BusyLink:
     tools: tuple[ToolView, ...] = ()
     era = "2025-06-18"
     in_flight = 1
+    probe_request = "ping"
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -67,6 +68,12 @@ class BusyLink:
 
     def figures(self) -> tuple[int, int | None]:
         return 0, None
+
+    async def probe(self) -> None:
+        """Answer at once."""
+
+    def owed_s(self) -> float | None:
+        return None
 
 
 @pytest.fixture
@@ -477,3 +484,19 @@ async def test_a_close_with_starts_waiting_and_backing_off_leaves_nothing(world:
     late = await world.supervisor.respawn("w", "bad", cause="operator", actor="ops")
     assert not late.ok and not world.driver.alive
     assert all(slot.should_run for slot in others), "what should run is started at the next boot"
+
+
+async def test_a_place_is_given_on_when_its_program_rests_and_not_while_it_works() -> None:
+    admission, never = Admission(1), asyncio.Event()
+    works = iter([False, True, False, True, True])
+    looks = 0
+
+    def is_at_rest() -> bool:
+        nonlocal looks
+        looks += 1
+        return next(works)
+
+    async with asyncio.timeout(10), admission.place(never) as first:
+        first.give_on_at_rest(is_at_rest)
+        async with admission.place(never):
+            assert looks == 5, "the second of two rests in a row gives it on"

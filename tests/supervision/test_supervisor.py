@@ -296,7 +296,7 @@ async def test_processes_that_cannot_be_ended_are_told_and_counted(world: World)
 async def test_a_removed_bundle_cannot_be_brought_back_by_a_queued_start(world: World) -> None:
     slot = await world.running()
     removal = asyncio.create_task(world.supervisor.remove("w", "app", actor="ops"))
-    late = asyncio.create_task(world.supervisor._start_if_idle(slot, "operator", "ops"))
+    late = asyncio.create_task(world.supervisor._turns.start(slot, "operator", "ops"))
     async with asyncio.timeout(5):
         await asyncio.gather(removal, late)
     assert not world.driver.alive and world.supervisor.slots == ()

@@ -7,12 +7,14 @@ import itertools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tests.support.fake.clock import FakeClock
+from tests.support.fake_sessions import FakeSessions
 
 from roost.drivers.base import (
     DriverProcess,
+    Measurement,
     ProcessExit,
     SpawnSpec,
     StopReport,
@@ -42,6 +44,7 @@ from roost.models import (
     Transitioned,
 )
 from roost.supervision import BundleSlot, LogFiles, Starter, Supervisor
+from roost.supervision.ports import CredentialSource
 
 BOUND_S = 5.0
 
@@ -55,9 +58,13 @@ class FakeProcess:
         self.pid = pid
         self.spec = spec
         self.stdin: asyncio.StreamWriter | None = None
+        if spec.wants_stdin:
+            self.stdin = cast(asyncio.StreamWriter, object())  # the fake sessions never write
         self.stdout = asyncio.StreamReader()
         self.stderr = asyncio.StreamReader()
         self.stops = 0
+        self.connected: int | None = 0
+        """How many clients its port has."""
         self._refuses = refuses_to_die
         self._exit: ProcessExit | None = None
         self._ended = asyncio.Event()
@@ -94,7 +101,16 @@ class FakeProcess:
         self.end(signal=15)
         return StopReport(self._exit)
 
-    def figures(self) -> TreeFigures | None:
+    def is_at_rest(self) -> bool:
+        return True
+
+    async def clients(self) -> int | None:
+        return self.connected
+
+    def suspended(self) -> tuple[int, ...]:
+        return ()
+
+    def foreign_listener(self, host: str, port: int) -> str | None:
         return None
 
 
@@ -105,6 +121,8 @@ class FakeDriver:
         self.processes: list[FakeProcess] = []
         self.on_spawn: Callable[[FakeProcess], None] = lambda process: None
         self.survivors_next = False
+        self.figures: dict[str, TreeFigures] = {}
+        """What `measure` finds, by handle."""
         self._pids = itertools.count(100)
 
     @property
@@ -124,6 +142,9 @@ class FakeDriver:
         self.processes.append(process)
         self.on_spawn(process)
         return process
+
+    async def measure(self) -> Measurement:
+        return Measurement(self.figures)
 
     async def sweep(self, handles: tuple[str, ...]) -> SweepReport:
         return SweepReport(0)
@@ -175,11 +196,12 @@ class FakeSecrets:
 
     revision: int = 0
     values: dict[str, FieldValue] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
     async def resolve(
         self, workspace: str, bundle: str, fields: tuple[ConfigField, ...]
     ) -> ResolvedCredentials:
-        return ResolvedCredentials(self.revision, dict(self.values), ())
+        return ResolvedCredentials(self.revision, dict(self.values), self.secrets)
 
 
 class FakeRecipes:
@@ -223,13 +245,18 @@ class Journal:
 
 
 class World:
-    """Everything a supervision test needs."""
+    """Everything a supervision test needs.
 
-    def __init__(self, tmp_path: Path) -> None:
+    Args:
+        credentials: resolves credentials in place of `secrets`.
+    """
+
+    def __init__(self, tmp_path: Path, credentials: CredentialSource | None = None) -> None:
         self.clock = FakeClock()
         self.driver = FakeDriver()
         self.store = FakeStore()
         self.secrets = FakeSecrets()
+        self.logs = LogFiles(tmp_path / "logs")
         self.journal = Journal()
         self.events: list[ChangeBody] = []
         starter = Starter(
@@ -237,12 +264,13 @@ class World:
             data_id="data",
             generations=self.store.generations,
             recipes=FakeRecipes(),
-            credentials=self.secrets,
-            logs=LogFiles(tmp_path / "logs"),
+            credentials=credentials or self.secrets,
+            logs=self.logs,
             clock=self.clock,
             version="0",
             starts_at_once=4,
         )
+        self.sessions = starter._link_module = FakeSessions()  # type: ignore[assignment]
         self.supervisor = Supervisor(
             starter=starter,
             store=self.store,  # type: ignore[arg-type]
@@ -259,10 +287,11 @@ class World:
         command: str = "run",
         settings: BundleSettings | None = None,
         fields: tuple[ConfigField, ...] = (),
+        kind: BundleKind = BundleKind.COMMAND,
     ) -> BundleSlot:
-        """Install a plain command without starting it."""
+        """Install a bundle without starting it."""
         definition = Definition(
-            kind=BundleKind.COMMAND,
+            kind=kind,
             runtime=Runtime.BINARY,
             title=name,
             version="1",
@@ -274,10 +303,15 @@ class World:
         return await self.supervisor.load(BundleRow("w", name, definition, True, 0))
 
     async def running(
-        self, name: str = "app", *, settings: BundleSettings | None = None
+        self,
+        name: str = "app",
+        *,
+        settings: BundleSettings | None = None,
+        fields: tuple[ConfigField, ...] = (),
+        kind: BundleKind = BundleKind.COMMAND,
     ) -> BundleSlot:
-        """Install a plain command and bring it up."""
-        slot = await self.slot(name, settings=settings)
+        """Install a bundle and bring it up."""
+        slot = await self.slot(name, settings=settings, kind=kind, fields=fields)
         await self.until_done(self.supervisor.start("w", name, actor="ops"))
         assert slot.state is SlotState.RUNNING
         return slot

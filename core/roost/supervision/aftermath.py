@@ -9,7 +9,7 @@ from typing import Any
 from roost.clock import Clock
 from roost.drivers.base import ProcessExit
 from roost.models import Reason, RestartPolicy, SlotState, StartStep
-from roost.supervision.backoff import Retry
+from roost.supervision.backoff import HEALTHY_AFTER_S, Retry
 from roost.supervision.incarnation import Incarnation, crash_reason
 from roost.supervision.keyed_lock import KeyedLock
 from roost.supervision.link import CallEnded
@@ -49,11 +49,20 @@ class Aftermath:
         self._retry = retry
         self._keep_wish = keep_wish
         self._waiting: set[asyncio.Task[None]] = set()
+        """What waits for a next try, or for a minute of health."""
 
-    @property
-    def waiting(self) -> int:
-        """How many slots wait for their next try."""
-        return len(self._waiting)
+    def watch(self, slot: BundleSlot, incarnation: Incarnation) -> None:
+        """Follow a process that runs from now on: its end, and its minute of health."""
+        incarnation.watch(lambda dead, ended: self.on_exit(slot, dead, ended))
+        if slot.backoff.failures:
+            self._own_wait(self._forgive(slot, incarnation), f"health of {slot.label}")
+
+    async def _forgive(self, slot: BundleSlot, incarnation: Incarnation) -> None:
+        """Forget the failures of a slot whose process has been healthy for long enough."""
+        await self._clock.sleep(HEALTHY_AFTER_S)
+        if slot.incarnation is incarnation and incarnation.process.exit is None:
+            slot.backoff.reset()
+            slot.publish_view()
 
     def on_exit(self, slot: BundleSlot, dead: Incarnation, ended: ProcessExit) -> None:
         """React to an end nobody asked for, in the same step in which it is seen."""
@@ -62,7 +71,9 @@ class Aftermath:
             return
         was_running = slot.state is SlotState.RUNNING
         self.lose(slot, dead, ended)
-        if was_running:
+        if was_running and slot.is_handing_over:
+            self._leave_to_candidate(slot, dead)
+        elif was_running:
             self._settle(slot, dead, ended)
 
     def lose(self, slot: BundleSlot, dead: Incarnation, ended: ProcessExit) -> None:
@@ -90,14 +101,28 @@ class Aftermath:
             slot.retry_task.cancel()
             slot.retry_task = None
 
-    def close(self) -> None:
-        """Cancel every wait for a next try."""
-        for task in tuple(self._waiting):
+    async def close(self) -> None:
+        """Cancel every wait."""
+        waiting = tuple(self._waiting)
+        for task in waiting:
             task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _leave_to_candidate(self, slot: BundleSlot, dead: Incarnation) -> None:
+        """Show that nothing serves until the handover under way has come to its end."""
+        assert slot.crash is not None
+        self._count_failure(slot, dead)
+        reason = crash_reason(slot.label, slot.crash, has_lost_session=dead.has_lost_session)
+        slot.move(SlotState.STARTING, cause="crash", actor=SYSTEM, step=slot.step, reason=reason)
+
+    def _count_failure(self, slot: BundleSlot, dead: Incarnation) -> Retry:
+        now = self._clock.monotonic()
+        healthy_s = now - dead.ready_monotonic if dead.ready_monotonic is not None else 0.0
+        return slot.backoff.record_failure(now, healthy_s=healthy_s)
 
     def _settle(self, slot: BundleSlot, dead: Incarnation, ended: ProcessExit) -> None:
         policy = slot.definition.settings.restart
-        is_failure = not ended.is_clean or dead.has_lost_session
+        is_failure = not ended.is_clean or dead.was_useless
         if policy is RestartPolicy.ON_FAILURE and not is_failure:
             slot.crash = None
             slot.should_run = False
@@ -110,10 +135,7 @@ class Aftermath:
         if policy is RestartPolicy.NEVER:
             slot.move(SlotState.DEAD, cause="crash", actor=SYSTEM, reason=reason)
             return
-        now = self._clock.monotonic()
-        healthy_s = now - dead.ready_monotonic if dead.ready_monotonic is not None else 0.0
-        retry = slot.backoff.record_failure(now, healthy_s=healthy_s)
-        self._back_off(slot, retry, "crash", None, reason)
+        self._back_off(slot, self._count_failure(slot, dead), "crash", None, reason)
 
     def _own_clean_up(self, slot: BundleSlot, dead: Incarnation) -> None:
         self._tasks.own(self._clean_up(slot, dead), f"clean up {slot.label}")
@@ -131,10 +153,14 @@ class Aftermath:
         slot.retry_at = self._clock.now() + round(retry.delay_s * 1000)
         slot.is_parked = retry.parked
         slot.move(SlotState.BACKING_OFF, cause=cause, actor=SYSTEM, step=step, reason=reason)
-        task = asyncio.create_task(self._wait(slot, retry.delay_s), name=f"wait {slot.label}")
+        waiting = self._wait(slot, retry.delay_s)
+        slot.retry_task = self._own_wait(waiting, f"wait {slot.label}")
+
+    def _own_wait(self, waiting: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(waiting, name=name)
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-        slot.retry_task = task
+        return task
 
     async def _wait(self, slot: BundleSlot, delay_s: float) -> None:
         await self._clock.sleep(delay_s)

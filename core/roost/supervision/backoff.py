@@ -35,16 +35,15 @@ class Backoff:
     def __init__(self, draw: Callable[[], float] = random.random) -> None:
         self._draw = draw
         self._failed_at: deque[float] = deque()
+        """The failures within the window that parks."""
         self._delays = 0
         self._is_parked = False
-
-    @property
-    def failures(self) -> int:
+        self.failures = 0
         """Failures since the last minute of health or deliberate start."""
-        return len(self._failed_at)
 
     def reset(self) -> None:
         """Forget everything, as after a minute of health or by an operator's start."""
+        self.failures = 0
         self._failed_at.clear()
         self._delays = 0
         self._is_parked = False
@@ -58,9 +57,10 @@ class Backoff:
         """
         if healthy_s >= HEALTHY_AFTER_S:
             self.reset()
-            self._failed_at.append(now_s)
-            return Retry(0.0)
+        self.failures += 1
         self._failed_at.append(now_s)
+        if healthy_s >= HEALTHY_AFTER_S:
+            return Retry(0.0)
         while len(self._failed_at) > 1 and now_s - self._failed_at[0] > PARK_WINDOW_S:
             self._failed_at.popleft()
         # A parked slot fails so rarely that the window forgets; it stays parked until the reset.

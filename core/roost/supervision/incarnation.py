@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from roost.drivers.base import DriverProcess, ProcessExit, StopReport
 from roost.models import (
@@ -16,7 +17,9 @@ from roost.models import (
     StartStep,
 )
 from roost.supervision.link import CallEnded, Link, SessionOwner
+from roost.supervision.liveness import Liveness
 from roost.supervision.logfiles import LogWriter
+from roost.supervision.readiness import WebProbe
 from roost.vault import Scrubber
 
 READ_CHUNK_BYTES = 65536
@@ -40,6 +43,9 @@ class Incarnation:
         generation: what it runs; replaced as it becomes ready and ends.
         log: its log, closed with it.
         scrubber: removes the secrets it was given from everything it prints.
+        argv: its argument vector.
+        env_names: names that its definition adds to its environment.
+        secrets: what `scrubber` looks for.
     """
 
     def __init__(
@@ -50,17 +56,27 @@ class Incarnation:
         kind: BundleKind,
         log: LogWriter,
         scrubber: Scrubber,
+        argv: tuple[str, ...] = (),
+        env_names: tuple[str, ...] = (),
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self.process = process
         self.generation = generation
         self.scrubber = scrubber
+        self.argv, self.env_names, self.secrets = argv, env_names, secrets
         self.log = log
         self.link: Link | None = None
+        self.probe: WebProbe | None = None
+        """Asks a web bundle whether it is ready, and knows its address from then on."""
         self.is_stopping = False
         self.ready_monotonic: float | None = None
         self.stray_lines = 0
         self.has_lost_session = False
         """Whether it was ended because it could not be talked to any more."""
+        self.liveness: Liveness | None = None
+        """Probes it from `watch` on; None for what is live as long as it is alive."""
+        self.not_live = ""
+        """Which probes it missed, when it was ended for that."""
         self._session: SessionOwner | None = None
         self._pumps = [asyncio.create_task(self._pump(process.stderr, LogStream.STDERR))]
         if kind is not BundleKind.MCP_STDIO:
@@ -84,17 +100,40 @@ class Incarnation:
 
         self._watcher = asyncio.create_task(wait_for_end(), name="exit-watcher")
 
+    @property
+    def was_useless(self) -> bool:
+        """Whether it was ended because nobody could talk to it, however it took that."""
+        return self.has_lost_session or bool(self.not_live)
+
     async def _until_useless(self) -> None:
-        """Wait for the end of the process; one whose session ended before it is ended too."""
-        if self._session is None:
-            return
-        if await first_of(self.process.wait(), self._session.wait_ended()) == 0:
-            return
+        """Wait for the end of the process; one that cannot be talked to before is ended too."""
+        lost, dead = self._session_ends(), self._misses_probes()
+        reasons = [reason for reason in (lost, dead) if reason is not None]
+        if reasons:
+            await first_of(self.process.wait(), *reasons)
+
+    def _session_ends(self) -> Coroutine[Any, Any, None] | None:
+        return self._lose_session(self._session) if self._session is not None else None
+
+    def _misses_probes(self) -> Coroutine[Any, Any, None] | None:
+        return self._give_up(self.liveness) if self.liveness is not None else None
+
+    async def _lose_session(self, session: SessionOwner) -> None:
+        await session.wait_ended()
         await first_of(self.process.wait(), asyncio.sleep(SESSION_GRACE_S))
         if self.process.exit is None and not self.is_stopping:
             self.has_lost_session = True
             self.log.note("its output closed while it ran, so it is ended")
             await self.process.stop(SESSION_GRACE_S, eof_first=True)
+
+    async def _give_up(self, liveness: Liveness) -> None:
+        await liveness.wait_not_live()
+        if self.process.exit is None and not self.is_stopping:
+            self.not_live = f"{liveness.misses} probes in a row, the last: {liveness.evidence}"
+            self.log.note(f"it missed {self.not_live}; so it is ended")
+            if self.link is not None:
+                self.link.end_calls(CallEnded.lost())
+            await self.process.stop(liveness.stop_grace_s, eof_first=True)
 
     async def drain(self, seconds: float) -> None:
         """Let calls in flight finish, for `seconds` at most, then end them as restarting."""
@@ -125,9 +164,10 @@ class Incarnation:
             self.log.note(f"generation {self.generation.number} ended: {report.exit or 'unknown'}")
             return report
         finally:
+            self.log.close()
             if self._watcher is not None:
                 self._watcher.cancel()
-            self.log.close()
+                await asyncio.gather(self._watcher, return_exceptions=True)
 
     async def _close_session(self) -> None:
         if self._session is None:
@@ -158,6 +198,7 @@ class Incarnation:
             exit=str(ended),
             step=step,
             stderr_tail=tuple(self.log.tail(LogStream.STDERR)),
+            not_live=self.not_live,
         )
 
     async def _pump(self, reader: asyncio.StreamReader, stream: LogStream) -> None:
@@ -173,8 +214,10 @@ def crash_reason(label: str, record: CrashRecord, *, has_lost_session: bool = Fa
     """Say that a process ended, how, and with which last words."""
     last_words = next((line for line in reversed(record.stderr_tail) if line.strip()), None)
     told = f"; its last words: {last_words.strip()[:160]}" if last_words else " without a word"
+    if record.not_live:
+        return Reason("not_live", f"{label} missed {record.not_live}; so it was ended{told}")
     if has_lost_session:
-        return Reason("crashed", f"{label} closed its output while it ran and was ended{told}")
+        return Reason("session_lost", f"{label} closed its output while it ran and was ended{told}")
     return Reason("crashed", f"{label} ended with {record.exit}{told}")
 
 

@@ -53,6 +53,8 @@ class Link(Protocol):
     tools: tuple[ToolView, ...]
     era: str
     in_flight: int
+    probe_request: str
+    """What `probe` asks, which depends on the era."""
 
     def end_calls(self, ended: CallEnded) -> None: ...
 
@@ -63,6 +65,23 @@ class Link(Protocol):
     ) -> CallAnswer: ...
 
     def figures(self) -> tuple[int, int | None]: ...
+
+    async def probe(self) -> None:
+        """Ask whether the server is there and return once it answers, whatever it says.
+
+        The caller bounds the wait. Never waits behind a call.
+
+        Raises:
+            CallEnded: nothing can be asked any more.
+        """
+        ...
+
+    def owed_s(self) -> float | None:
+        """Return for how many seconds the server has owed an answer without a word.
+
+        None when it owes none. A call that was given up is owed until the server is heard again.
+        """
+        ...
 
 
 class SessionOwner(Protocol):

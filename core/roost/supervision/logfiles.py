@@ -12,14 +12,14 @@ import logging
 import shutil
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from pathlib import Path
 
 from roost.clock import Clock, SystemClock
 from roost.errors import InvalidName, LogNotFound
 from roost.models import LogPage, LogStream
 from roost.models.names import is_valid_name
-from roost.supervision.loglines import LineSplitter, format_line, parse_line
+from roost.supervision.loglines import LineSplitter, format_lines, parse_line
 from roost.supervision.logsegments import (
     Segment,
     SegmentAppender,
@@ -34,9 +34,11 @@ FILE_BYTES = 5 * 1024 * 1024
 FILES_KEPT = 4
 """A generation keeps up to 20 MiB: more than anybody reads back on a screen."""
 
-GENERATIONS_KEPT = 20
+GENERATIONS_KEPT = 50
 BUNDLE_BYTES = 64 * 1024 * 1024
-"""Older generations go when a bundle has more than this many, or more than this many bytes."""
+"""Older generations go when a bundle has more than this many, or more than this many bytes. A
+parked bundle is tried every five minutes, so its first failure can still be read after four hours.
+"""
 
 TAIL_LINES = 50
 """Lines of each stream kept in memory for crash records."""
@@ -56,7 +58,8 @@ class LogFiles:
         max_bytes: size at which a generation's file is rotated.
         keep: files kept of one generation.
         keep_generations: generations kept of one bundle.
-        keep_bytes: bytes kept of one bundle; the two newest generations stay whatever their size.
+        keep_bytes: bytes kept of one bundle. The two newest generations stay whatever their size,
+            and so does one that is being written: it may serve on while its successors fail.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class LogFiles:
         self._keep_bytes = keep_bytes
         self._clock = clock or SystemClock()
         self._followers: dict[Path, set[_Follower]] = {}
+        self._written: dict[Path, set[int]] = {}
+        """Generations that are being written, by directory."""
 
     def writer(self, workspace: str, bundle: str, generation: int) -> LogWriter:
         """Open the log of a generation; `close` it at the generation's end.
@@ -84,13 +89,21 @@ class LogFiles:
             InvalidName: a name breaks the naming rule.
         """
         directory = self._directory(workspace, bundle)
+        self._written.setdefault(directory, set()).add(generation)
+        appender = SegmentAppender(
+            directory,
+            generation,
+            max_bytes=self._max_bytes,
+            keep=self._keep,
+            on_rotated=lambda: self._retire(directory),
+        )
         writer = LogWriter(
-            SegmentAppender(directory, generation, max_bytes=self._max_bytes, keep=self._keep),
+            appender,
             clock=self._clock,
             on_written=lambda: self._wake(directory),
+            on_closed=lambda: self._forget_written(directory, generation),
         )
-        with contextlib.suppress(OSError):
-            self._retire(directory)
+        self._retire(directory)
         return writer
 
     def page(
@@ -124,11 +137,12 @@ class LogFiles:
     ) -> AsyncGenerator[LogPage, None]:
         """Yield the last `tail` lines, then new ones as they are written, across generations.
 
-        When a newer generation starts, what is left of the present one comes first. A bundle
-        without a log is waited for. Ends when the logs are removed or closed.
+        When a newer generation starts, what is left of the present one comes first. One that is
+        written on beside a newer one, as in a handover, is followed to its end. A bundle without a
+        log is waited for. Ends when the logs are removed or closed.
         """
         directory = self._directory(workspace, bundle)
-        follower = _Follower(directory, tail)
+        follower = _Follower(directory, tail, lambda: self._written.get(directory, ()))
         self._followers.setdefault(directory, set()).add(follower)
         try:
             while not follower.is_closed:
@@ -157,13 +171,26 @@ class LogFiles:
         return self._root / workspace / bundle
 
     def _retire(self, directory: Path) -> None:
-        kept_bytes = 0
-        newest_first = sorted(list_segments(directory).items(), reverse=True)
-        for age, (_, segments) in enumerate(newest_first):
-            kept_bytes += sum(segment.path.stat().st_size for segment in segments)
-            too_much = age >= self._keep_generations or kept_bytes > self._keep_bytes
-            if age >= 2 and too_much:
+        """Remove the generations that are too old or too much; what fails stays for later."""
+        with contextlib.suppress(OSError):
+            for segments in self._too_much(directory):
                 remove_segments(segments)
+
+    def _too_much(self, directory: Path) -> Iterator[list[Segment]]:
+        kept_bytes = 0
+        written = self._written.get(directory, set())
+        newest_first = sorted(list_segments(directory).items(), reverse=True)
+        for age, (generation, segments) in enumerate(newest_first):
+            kept_bytes += sum(segment.path.stat().st_size for segment in segments)
+            is_over = age >= self._keep_generations or kept_bytes > self._keep_bytes
+            if is_over and age >= 2 and generation not in written:
+                yield segments
+
+    def _forget_written(self, directory: Path, generation: int) -> None:
+        written = self._written.get(directory, set())
+        written.discard(generation)
+        if not written:
+            self._written.pop(directory, None)
 
     def _wake(self, directory: Path) -> None:
         for follower in self._followers.get(directory, ()):
@@ -189,11 +216,17 @@ class LogWriter:
     """
 
     def __init__(
-        self, appender: SegmentAppender, *, clock: Clock, on_written: Callable[[], None]
+        self,
+        appender: SegmentAppender,
+        *,
+        clock: Clock,
+        on_written: Callable[[], None],
+        on_closed: Callable[[], None],
     ) -> None:
         self._appender = appender
         self._clock = clock
         self._on_written = on_written
+        self._on_closed = on_closed
         self._splitters = {stream: LineSplitter() for stream in LogStream}
         self._tails = {stream: deque[str](maxlen=TAIL_LINES) for stream in LogStream}
         self._unreported = 0
@@ -230,14 +263,15 @@ class LogWriter:
             self._record(stream, splitter.flush())
         self._is_closed = True
         self._appender.close()
+        self._on_closed()
         self._on_written()
 
     def _record(self, stream: LogStream, lines: list[str]) -> None:
         if not lines:
             return
-        self._tails[stream].extend(lines)
+        self._tails[stream].extend(lines[-TAIL_LINES:])
         at = self._clock.now()
-        self._append([format_line(at, stream, text) for text in lines])
+        self._append(format_lines(at, stream, lines))
 
     def _append(self, lines: list[bytes]) -> None:
         report = self._loss_report()
@@ -259,44 +293,63 @@ class LogWriter:
             return []
         reason = self._failure.strerror or type(self._failure).__name__
         text = f"{self._unreported} lines could not be written: {reason}"
-        return [format_line(self._clock.now(), LogStream.ROOST, text)]
+        return format_lines(self._clock.now(), LogStream.ROOST, [text])
 
 
 class _Follower:
     """One reader's place in the logs of a bundle."""
 
-    def __init__(self, directory: Path, tail: int) -> None:
+    def __init__(self, directory: Path, tail: int, written: Callable[[], Collection[int]]) -> None:
         self.directory = directory
         self.wakeup = asyncio.Event()
         self.is_closed = False
         self._tail = tail
-        self._generation: int | None = None
-        self._position = 0
+        self._written = written
+        self._newest = 0
+        """The newest generation that was told of; 0 before the first page."""
+        self._positions: dict[int, int] = {}
+        """How far each generation is read that may have more to come."""
 
     def next_page(self) -> LogPage | None:
         """Return what has not been seen yet, or None when there is nothing new."""
         logs = list_segments(self.directory)
         if self.is_closed or not logs:
             return None
-        page = self._first(logs) if self._generation is None else self._more(logs)
-        if page is not None:
-            self._generation, self._position = page.generation, page.end_offset
-        return page
+        if not self._newest:
+            return self._first(logs)
+        for number in sorted(self._positions):
+            if page := self._read_on(number, logs):
+                return page
+        later = [number for number in logs if number > self._newest]
+        return self._take_up(min(later), logs) if later else None
 
     def _first(self, logs: dict[int, list[Segment]]) -> LogPage:
         newest = max(logs)
-        return _read_page(newest, logs[newest], None, None, self._tail)
+        for number in self._written():
+            if number in logs and number < newest:
+                at_its_end = _read_page(number, logs[number], None, None, 0)
+                self._positions[number] = at_its_end.end_offset
+        page = _read_page(newest, logs[newest], None, None, self._tail)
+        return self._told(page)
 
-    def _more(self, logs: dict[int, list[Segment]]) -> LogPage | None:
-        present = self._generation
-        if present in logs:
-            page = _read_page(present, logs[present], None, self._position, PAGE_LIMIT)
+    def _read_on(self, number: int, logs: dict[int, list[Segment]]) -> LogPage | None:
+        # Looked at before it is read: what was written before its end is read then.
+        is_written = number in self._written()
+        if number in logs:
+            page = _read_page(number, logs[number], None, self._positions[number], PAGE_LIMIT)
             if page.lines:
-                return page
-        later = [number for number in logs if present is None or number > present]
-        if not later:
-            return None
-        return _read_page(min(later), logs[min(later)], None, 0, PAGE_LIMIT)
+                return self._told(page)
+        if not is_written:
+            del self._positions[number]
+        return None
+
+    def _take_up(self, number: int, logs: dict[int, list[Segment]]) -> LogPage:
+        return self._told(_read_page(number, logs[number], None, 0, PAGE_LIMIT))
+
+    def _told(self, page: LogPage) -> LogPage:
+        self._newest = max(self._newest, page.generation)
+        self._positions[page.generation] = page.end_offset
+        return page
 
 
 def _choose(

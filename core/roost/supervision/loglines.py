@@ -36,6 +36,15 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[str]:
         """Take a chunk and return the lines it finished."""
+        if not (self._cut or self._returns or b"\r" in data):
+            *ended, rest = (bytes(self._kept) + data).split(b"\n")
+            if max(map(len, ended), default=0) <= LINE_LIMIT and len(rest) <= LINE_LIMIT:
+                self._kept = bytearray(rest)
+                return _decoded(ended)
+        return self._feed_slowly(data)
+
+    def _feed_slowly(self, data: bytes) -> list[str]:
+        """Take a chunk with carriage returns or lines past the limit."""
         *ended, rest = data.split(b"\n")
         lines = []
         for part in ended:
@@ -73,6 +82,11 @@ class LineSplitter:
         self._returns = False
 
 
+def _decoded(lines: list[bytes]) -> list[str]:
+    # One call for all: a line feed ends a broken character, so lines stay apart.
+    return b"\n".join(lines).decode("utf-8", "replace").split("\n") if lines else []
+
+
 def _whole_characters(text: bytes) -> bytes:
     """Take an incomplete UTF-8 character off the end."""
     for back in range(1, min(4, len(text)) + 1):
@@ -85,9 +99,10 @@ def _whole_characters(text: bytes) -> bytes:
     return text
 
 
-def format_line(at: int, stream: LogStream, text: str) -> bytes:
-    """Return a line as it stands on disk."""
-    return f"{at} {stream.value} {text}\n".encode("utf-8", "replace")
+def format_lines(at: int, stream: LogStream, texts: list[str]) -> list[bytes]:
+    """Return lines as they stand on disk."""
+    start = f"{at} {stream.value} "
+    return [f"{start}{text}\n".encode("utf-8", "replace") for text in texts]
 
 
 def parse_line(raw: bytes, generation: int, offset: int) -> LogLine:

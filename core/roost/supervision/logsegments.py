@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,13 +156,23 @@ class SegmentAppender:
     Args:
         max_bytes: size of a segment; it holds one line at least.
         keep: segments that are kept.
+        on_rotated: called after each rotation.
     """
 
-    def __init__(self, directory: Path, generation: int, *, max_bytes: int, keep: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        generation: int,
+        *,
+        max_bytes: int,
+        keep: int,
+        on_rotated: Callable[[], None],
+    ) -> None:
         self._directory = directory
         self._generation = generation
         self._max_bytes = max_bytes
         self._keep = keep
+        self._on_rotated = on_rotated
         self._file: int | None = None
         self._offset = 0
         self._size = 0
@@ -181,6 +191,10 @@ class SegmentAppender:
     def _append(self, lines: list[bytes]) -> Iterator[int]:
         """Write in batches that fit the segments and yield the number of lines of each."""
         file = self._file if self._file is not None else self._open_last()
+        if self._size + sum(map(len, lines)) <= self._max_bytes:
+            self._write(file, lines)
+            yield len(lines)
+            return
         batch: list[bytes] = []
         size = self._size
         for line in lines:
@@ -226,6 +240,7 @@ class SegmentAppender:
         file = self._create()
         older = list_segments(self._directory).get(self._generation, [])[: -self._keep]
         remove_segments(older)
+        self._on_rotated()
         return file
 
     def _create(self) -> int:

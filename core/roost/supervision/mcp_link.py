@@ -14,26 +14,27 @@ import asyncio
 import logging
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from mcp import MCPError
 from mcp.client import Client
-from mcp.shared.message import SessionMessage
-from mcp_types import CallToolResult, Implementation, TextContent, Tool, jsonrpc_message_adapter
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    CallToolResult,
+    Implementation,
+    TextContent,
+    Tool,
+)
 from pydantic import ValidationError
 
 from roost.models import RunProgress, ToolView
 from roost.supervision.link import CallAnswer, CallEnded, HandshakeFailed
-
-READ_CHUNK_BYTES = 65536
-"""The SDK's line reader and asyncio's both stop at 64 KiB lines, so we read by chunks."""
-
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""A single message beyond this ends the session: the stream is broken or hostile."""
+from roost.supervision.mcp_pipes import McpPipes
 
 CALL_HISTORY = 512
 """Finished calls kept for the rate and the 95th percentile."""
@@ -45,81 +46,6 @@ _LEGACY = "legacy"
 
 logger = logging.getLogger(__name__)
 
-Streams = tuple[Any, Any]
-
-
-class _Pipes:
-    """Newline-delimited JSON-RPC on a process's pipes, as the SDK's transport."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        on_stray: Callable[[bytes], None],
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._on_stray = on_stray
-        self.ended = asyncio.Event()
-        """Set when nothing can be read any more."""
-
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Streams, None]:
-        to_session, session_reads = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        session_writes, from_session = anyio.create_memory_object_stream[SessionMessage](0)
-
-        async def pump_in() -> None:
-            try:
-                async with to_session:  # its end fails every waiting call
-                    async for line in self._lines():
-                        message = self._parse(line)
-                        if message is not None:
-                            await to_session.send(message)
-            finally:
-                self.ended.set()
-
-        async def pump_out() -> None:
-            async with from_session:
-                async for item in from_session:
-                    text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-                    try:
-                        self._writer.write(text.encode() + b"\n")
-                        await self._writer.drain()
-                    except (ConnectionError, RuntimeError):
-                        return  # the process is gone or going; pump_in tells the session
-
-        async with anyio.create_task_group() as pumps:
-            pumps.start_soon(pump_in)
-            pumps.start_soon(pump_out)
-            try:
-                yield session_reads, session_writes
-            finally:
-                pumps.cancel_scope.cancel()
-                session_reads.close()
-                session_writes.close()
-
-    async def _lines(self) -> AsyncGenerator[bytes, None]:
-        buffer = bytearray()
-        while chunk := await self._reader.read(READ_CHUNK_BYTES):
-            searched = len(buffer)
-            buffer += chunk
-            while (end := buffer.find(b"\n", searched)) >= 0:
-                line = bytes(buffer[:end])
-                del buffer[: end + 1]
-                searched = 0
-                if line.strip():
-                    yield line
-            if len(buffer) > MAX_MESSAGE_BYTES:
-                self._on_stray(b"[message over 64 MiB: session ended]")
-                return
-
-    def _parse(self, line: bytes) -> SessionMessage | None:
-        try:
-            return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
-        except ValueError:
-            self._on_stray(line)
-            return None
-
 
 @dataclass(slots=True)
 class _Finished:
@@ -130,11 +56,16 @@ class _Finished:
 class McpLink:
     """A live MCP session; make it with `open_link`."""
 
-    def __init__(self, client: Client, tools: tuple[ToolView, ...]) -> None:
+    def __init__(self, client: Client, tools: tuple[ToolView, ...], pipes: McpPipes) -> None:
         self._client = client
+        self._pipes = pipes
         self.tools = tools
         self.era = client.protocol_version
         self.in_flight = 0
+        self._owed_since: float | None = None
+        self._given_up_at = 0.0
+        """When a call last ended without its answer, by the loop's clock."""
+        self.probe_request, self._probe_params = _probe_of(client)
         self._idle = asyncio.Event()
         self._idle.set()
         self._ended: asyncio.Future[CallEnded] = asyncio.get_running_loop().create_future()
@@ -161,10 +92,15 @@ class McpLink:
         if self._ended.done():
             raise self._ended.result()
         started = asyncio.get_running_loop().time()
+        if self.owed_s() is None:
+            self._owed_since = started
         self.in_flight += 1
         self._idle.clear()
         try:
             return await self._race(tool, arguments, on_progress)
+        except BaseException:
+            self._given_up_at = asyncio.get_running_loop().time()
+            raise
         finally:
             now = asyncio.get_running_loop().time()
             self._finished.append(_Finished(now, now - started))
@@ -218,6 +154,26 @@ class McpLink:
             return CallAnswer(content={"message": text}, is_error=True, text=text)
         return _answer(result)
 
+    async def probe(self) -> None:
+        """Ask whether the server is there, as its era does; the caller bounds the wait.
+
+        Raises:
+            CallEnded: nothing can be asked any more.
+        """
+        if self._ended.done():
+            raise self._ended.result()
+        await self._pipes.ask(self.probe_request, self._probe_params)
+
+    def owed_s(self) -> float | None:
+        """Return for how many seconds the server has owed an answer without a word."""
+        if self._owed_since is None:
+            return None
+        heard_at = self._pipes.heard_at
+        if not self.in_flight and heard_at > max(self._owed_since, self._given_up_at):
+            self._owed_since = None
+            return None
+        return asyncio.get_running_loop().time() - max(self._owed_since, heard_at)
+
     def figures(self) -> tuple[int, int | None]:
         """Return the calls finished in the last minute and their 95th percentile in ms."""
         horizon = asyncio.get_running_loop().time() - 60
@@ -225,6 +181,19 @@ class McpLink:
         if not recent:
             return 0, None
         return len(recent), round(recent[max(0, -(-len(recent) * 95 // 100) - 1)] * 1000)
+
+
+def _probe_of(client: Client) -> tuple[str, dict[str, Any]]:
+    """Return the request that asks a server of this era whether it is there."""
+    if not _is_modern(client.protocol_version):
+        return "ping", {}
+    info = client.client_info or Implementation(name="roost", version="")
+    meta = {
+        PROTOCOL_VERSION_META_KEY: client.protocol_version,
+        CLIENT_INFO_META_KEY: info.model_dump(by_alias=True, mode="json", exclude_none=True),
+        CLIENT_CAPABILITIES_META_KEY: {},
+    }
+    return "server/discover", {"_meta": meta}
 
 
 def _has_answer(work: asyncio.Task[CallAnswer]) -> bool:
@@ -276,8 +245,12 @@ class LinkOwner:
         era: str | None,
         client_version: str,
         on_stray: Callable[[bytes], None],
+        on_initialized: Callable[[], None] = lambda: None,
     ) -> None:
-        self._pipes = _Pipes(reader, writer, on_stray)
+        self._pipes = McpPipes(reader, writer, on_stray)
+        self._on_initialized = on_initialized
+        self._asked = "the handshake"
+        """What the server was asked last while the session opened."""
         self._mode = _LEGACY if era is not None and not _is_modern(era) else "auto"
         self._info = Implementation(name="roost", version=client_version)
         self._opened: asyncio.Future[McpLink] = asyncio.get_running_loop().create_future()
@@ -320,7 +293,9 @@ class LinkOwner:
                 warnings.simplefilter("ignore")
                 client = Client(self._pipes.open(), mode=self._mode, client_info=self._info)
             async with client:
-                link = McpLink(client, await _list_tools(client))
+                self._on_initialized()
+                self._asked = "tools/list"
+                link = McpLink(client, await _list_tools(client), self._pipes)
                 self._opened.set_result(link)
                 try:
                     await self._leave.wait()
@@ -334,7 +309,7 @@ class LinkOwner:
         if self._opened.done():
             logger.debug("MCP session ended", exc_info=error)
         else:
-            self._opened.set_exception(HandshakeFailed(_describe(cause)))
+            self._opened.set_exception(HandshakeFailed(_describe(cause, self._asked)))
 
 
 def _is_modern(era: str) -> bool:
@@ -347,11 +322,11 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _describe(error: BaseException) -> str:
+def _describe(error: BaseException, asked: str) -> str:
     if isinstance(error, MCPError):
         if error.error.code == -32000:
-            return "it closed its output before answering"
-        return f"it answered with error {error.error.code}: {error.error.message}"
+            return f"it closed its output before it answered {asked}"
+        return f"it answered {asked} with error {error.error.code}: {error.error.message}"
     if isinstance(error, ValidationError):
-        return "its answer does not fit the protocol"
-    return f"the session failed ({type(error).__name__})"
+        return f"its answer to {asked} does not fit the protocol"
+    return f"the session failed at {asked} ({type(error).__name__})"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from roost.drivers.base import Mark
-from roost.errors import CommandNotFound, RoostError
+from roost.errors import CommandNotFound, ForbiddenVariable, RoostError
 from roost.models import (
-    BundleKind,
     Definition,
     FieldValue,
     Launch,
@@ -24,6 +22,7 @@ from roost.supervision.ports import CredentialSource, Recipes
 from roost.supervision.prepare import PrepareFailed, Preparer
 from roost.supervision.slot import BundleSlot, SlotKey
 from roost.supervision.start_failures import FieldsMissing, Interrupted, StartFailed
+from roost.supervision.web_ports import WebPorts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ class Resolver:
         self._preparer = preparer
         self._data_id = data_id
         self._numbers: dict[SlotKey, int] = {}
+        self._ports = WebPorts()
 
     async def resolve(self, slot: BundleSlot) -> ResolvedStart:
         """Prepare, render and resolve, while an old process may still run.
@@ -91,7 +91,7 @@ class Resolver:
         prepared_dir = await self._prepare(slot, definition, generation_id, log)
         slot.enter_step(StartStep.RENDER)
         config_hash = self._recipes.config_hash(definition)
-        port = _choose_port(definition)
+        port = self._ports.choose(slot.key, definition)
         slot.enter_step(StartStep.CREDENTIALS)
         credentials = await self._check_fields(slot, definition)
         launch = self._render(slot, definition, credentials.values, prepared_dir, port)
@@ -158,7 +158,7 @@ class Resolver:
                 prepared_dir=prepared_dir,
                 port=port,
             )
-        except CommandNotFound as error:
+        except (CommandNotFound, ForbiddenVariable) as error:
             raise StartFailed.of(slot, StartStep.RENDER, error, is_permanent=True) from error
         except RoostError as error:
             raise StartFailed.of(slot, StartStep.CREDENTIALS, error, is_permanent=True) from error
@@ -173,14 +173,3 @@ def _as_failure(slot: BundleSlot, error: BaseException) -> BaseException:
 async def _unless_interrupted(slot: BundleSlot, work: Awaitable[None]) -> None:
     if await first_of(work, slot.interrupted.wait()) == 1:
         raise Interrupted
-
-
-def _choose_port(definition: Definition) -> int | None:
-    if definition.kind is not BundleKind.WEB:
-        return None
-    if definition.port is not None:
-        return definition.port
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -47,6 +47,7 @@ class BundleSlot:
         self.workspace = row.workspace
         self.name = row.name
         self.definition: Definition = row.definition
+        self.installed_at = row.installed_at
         self.should_run = row.should_run
         self.kept_should_run = row.should_run
         """What the store has of it."""
@@ -60,12 +61,21 @@ class BundleSlot:
         self.step: StartStep | None = None
         self.reason: Reason | None = None
         self.incarnation: Incarnation | None = None
+        """The process that serves, or served last and is being ended."""
         self.generation: GenerationView | None = None
+        self.candidate: GenerationView | None = None
+        """What a handover verifies beside the process that serves."""
+        self.is_handing_over = False
+        self.has_failed_respawn = False
+        """Whether a next generation was asked for and did not come, so that the last one serves."""
         self.crash: CrashRecord | None = None
         self.missing_fields: tuple[str, ...] = ()
         self.retry_at: int | None = None
         self.is_parked = False
-        self.restart_pending = False
+        self.waits_for: tuple[str, ...] = ()
+        """Bundles that its start waits for."""
+        self.waiting: Reason | None = None
+        """Says so, in place of the reason for its state, while it waits."""
         self.active_runs = 0
         self.tool_count: int | None = None
         self.figures: Figures | None = None
@@ -73,11 +83,13 @@ class BundleSlot:
         self.argv: tuple[str, ...] = ()
         self.env_names: tuple[str, ...] = ()
         self.scrubber = Scrubber(())
-        """Knows the secrets of the last generation; outlives it for late results."""
+        """Knows the secrets of the last two generations; outlives them for late results."""
+        self._secrets: tuple[str, ...] = ()
         self.backoff = Backoff()
         self.interrupted = asyncio.Event()
-        """Set while a deliberate stop is under way or waits, so that a start gives up for it."""
+        """Set while something waits for which a start under way has to give up."""
         self._stops_asked = 0
+        self._interrupts = 0
         self.retry_task: asyncio.Task[None] | None = None
         self._clock = clock
         self._publish = publish
@@ -151,12 +163,22 @@ class BundleSlot:
     def ask_stop(self) -> None:
         """Interrupt a start under way; `stop_done` follows once the stop is through."""
         self._stops_asked += 1
-        self.interrupted.set()
+        self.interrupt()
 
     def stop_done(self) -> None:
-        """Let starts go ahead again when no other stop waits."""
+        """Let starts go ahead again when nothing else waits."""
         self._stops_asked -= 1
-        if not self._stops_asked:
+        self.resume()
+
+    def interrupt(self) -> None:
+        """Let a start or a drain under way give up; `resume` follows."""
+        self._interrupts += 1
+        self.interrupted.set()
+
+    def resume(self) -> None:
+        """Let starts go ahead again when nothing else waits."""
+        self._interrupts -= 1
+        if not self._interrupts:
             self.interrupted.clear()
 
     def enter_step(self, step: StartStep) -> None:
@@ -168,6 +190,33 @@ class BundleSlot:
         """Show this generation, the running or the last one."""
         self.generation = generation
         self.publish_view()
+
+    def show_spawned(self, incarnation: Incarnation) -> None:
+        """Show a process that was started: beside one that serves it is the candidate."""
+        if self.incarnation is None:
+            self._take_over(incarnation)
+        else:
+            self.candidate = incarnation.generation
+        self.publish_view()
+
+    def adopt(self, incarnation: Incarnation) -> None:
+        """Let this process serve, in one step: from now on its session takes the calls."""
+        self._take_over(incarnation)
+        self.incarnation = incarnation
+        self.missing_fields, self.has_failed_respawn = (), False
+        self.figures = self.calls = None
+        link = incarnation.link
+        self.tool_count = len(link.tools) if link is not None else None
+        self.era = link.era if link is not None else self.era
+
+    def _take_over(self, incarnation: Incarnation) -> None:
+        shown = self.generation.id if self.generation is not None else None
+        if shown != incarnation.generation.id:
+            # What the one before knew may still come out of calls that it is answering.
+            self.scrubber = Scrubber((*incarnation.secrets, *self._secrets))
+            self._secrets = incarnation.secrets
+        self.generation = incarnation.generation
+        self.argv, self.env_names = incarnation.argv, incarnation.env_names
 
     def publish_view(self) -> None:
         """Tell viewers how the bundle looks now."""
@@ -181,8 +230,18 @@ class BundleSlot:
             "credentials": self.generation.credential_revision < self.credential_revision,
             "configuration": self.generation.config_hash != self.config_hash,
             "version": self.generation.version != self.definition.version,
+            "respawn": self.has_failed_respawn,
         }
         return tuple(name for name, is_behind in lagging.items() if is_behind)
+
+    @property
+    def restart_pending(self) -> bool:
+        """Whether its protection keeps a process alive that lags behind."""
+        return self.definition.settings.protected and bool(self.stale_in())
+
+    def _address(self) -> str | None:
+        probe = self.incarnation.probe if self.incarnation is not None else None
+        return probe.address if probe is not None else None
 
     def view(self) -> BundleView:
         """Return the bundle as clients see it."""
@@ -198,9 +257,11 @@ class BundleSlot:
             since=self.since,
             should_run=self.should_run,
             step=self.step,
-            reason=self.reason,
+            reason=self.waiting or self.reason,
             stale=self.stale_in(),
             generation=self.generation,
+            candidate=self.candidate,
+            waits_for=self.waits_for,
             retry_at=self.retry_at,
             parked=self.is_parked,
             failures=self.backoff.failures,
@@ -212,6 +273,7 @@ class BundleSlot:
             active_runs=self.active_runs,
             tool_count=self.tool_count if is_up else None,
             era=self.era,
+            address=self._address(),
             figures=self.figures if is_up else None,
             calls=self.calls if is_up else None,
             crash=self.crash,

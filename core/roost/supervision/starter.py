@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import socket
 from collections.abc import Awaitable
 from dataclasses import replace
 from types import ModuleType
@@ -24,13 +23,15 @@ from roost.store.base import GenerationRows
 from roost.supervision.admission import Admission
 from roost.supervision.incarnation import Incarnation, first_of
 from roost.supervision.link import HandshakeFailed, SessionOwner
+from roost.supervision.liveness import liveness_of
 from roost.supervision.logfiles import LogFiles
 from roost.supervision.ports import CredentialSource, Recipes
 from roost.supervision.prepare import Preparer
-from roost.supervision.readiness import wait_for_http
+from roost.supervision.readiness import PortTaken, WebProbe
 from roost.supervision.resolver import ResolvedStart, Resolver
 from roost.supervision.slot import BundleSlot
 from roost.supervision.start_failures import Interrupted, StartFailed
+from roost.supervision.web_ports import check_fixed_port, taken_by
 from roost.vault import Scrubber
 
 PREPARES_AT_ONCE = 2
@@ -94,12 +95,14 @@ class Starter:
             StartFailed, Interrupted
         """
         try:
-            async with self._admission.place(slot.interrupted):
+            async with self._admission.place(slot.interrupted) as place:
                 if slot.interrupted.is_set():
                     raise Interrupted
                 slot.enter_step(StartStep.SPAWN)
-                _check_port(slot)
+                check_fixed_port(slot)
                 incarnation = self._spawn(slot, resolved)
+                if slot.definition.kind is BundleKind.COMMAND:
+                    place.give_on_at_rest(incarnation.process.is_at_rest)
                 return await self._make_ready(slot, incarnation, resolved)
         except BaseException as error:
             if isinstance(error, StartFailed):
@@ -115,6 +118,7 @@ class Starter:
             cwd=launch.cwd,
             mark=self._mark(slot, resolved.generation_id),
             wants_stdin=slot.definition.kind is BundleKind.MCP_STDIO,
+            limits=slot.definition.settings.limits,
         )
         resolved.log.note(f"generation {resolved.number}: {' '.join(launch.argv)}")
         try:
@@ -131,14 +135,15 @@ class Starter:
             spawned_at=self._clock.now(),
             pid=process.display_pid,
         )
-        slot.argv, slot.env_names = launch.argv, launch.env_names
-        slot.scrubber = Scrubber(resolved.credentials.secrets)
         return Incarnation(
             process,
             generation,
             kind=slot.definition.kind,
             log=resolved.log,
-            scrubber=slot.scrubber,
+            scrubber=Scrubber(resolved.credentials.secrets),
+            argv=launch.argv,
+            env_names=launch.env_names,
+            secrets=resolved.credentials.secrets,
         )
 
     async def _make_ready(
@@ -151,7 +156,7 @@ class Starter:
             await self._generations.add(
                 slot.workspace, slot.name, incarnation.generation, incarnation.process.handle
             )
-            slot.set_generation(incarnation.generation)
+            slot.show_spawned(incarnation)
             slot.enter_step(StartStep.HANDSHAKE)
             async with asyncio.timeout(budget):
                 await self._reach_readiness(slot, incarnation, resolved)
@@ -164,6 +169,9 @@ class Starter:
                 raise
             raise failure from error
         incarnation.ready_monotonic = self._clock.monotonic()
+        incarnation.liveness = liveness_of(
+            incarnation.link, incarnation.probe, lambda: slot.definition.settings, self._clock
+        )
         ready_ms = round((incarnation.ready_monotonic - spawned) * 1000)
         ready_at = self._clock.now()
         incarnation.generation = replace(
@@ -190,7 +198,7 @@ class Starter:
         elif kind is BundleKind.WEB:
             slot.enter_step(StartStep.READINESS)
             assert resolved.port is not None
-            ready = wait_for_http(resolved.port, slot.definition.ready_path, self._clock)
+            ready = self._probe_web(slot, incarnation, resolved.port)
         else:
             slot.enter_step(StartStep.READINESS)
             ready = self._clock.sleep(slot.definition.settings.settle_s)
@@ -200,6 +208,14 @@ class Starter:
             raise _Died
         if winner == 2:
             raise Interrupted
+
+    async def _probe_web(self, slot: BundleSlot, incarnation: Incarnation, port: int) -> None:
+        path, process = slot.definition.ready_path, incarnation.process
+        incarnation.probe = WebProbe(port, path, self._clock, process.foreign_listener)
+        try:
+            await incarnation.probe.wait()
+        except PortTaken as taken:
+            raise taken_by(slot, port, str(taken)) from taken
 
     async def _shake_hands(self, slot: BundleSlot, incarnation: Incarnation) -> None:
         if self._link_module is None:
@@ -214,6 +230,7 @@ class Starter:
             era=slot.era,
             client_version=self._version,
             on_stray=incarnation.write_stray,
+            on_initialized=lambda: slot.enter_step(StartStep.READINESS),
         )
         try:
             link = await owner.open()
@@ -241,7 +258,7 @@ class Starter:
             )
         if isinstance(error, TimeoutError):
             return StartFailed(
-                step, "start_timeout", _timeout_sentence(slot.label, step, budget, incarnation)
+                step, "start_timeout", _timeout_sentence(slot, step, budget, incarnation)
             )
         if isinstance(error, HandshakeFailed):
             return StartFailed(step, "handshake_failed", f"{slot.label} is not usable: {error}")
@@ -269,36 +286,25 @@ class _Died(Exception):
     """The process ended before it was ready."""
 
 
-def _check_port(slot: BundleSlot) -> None:
-    """Refuse a fixed port that somebody else serves: his answers would pass for readiness."""
-    port = slot.definition.port
-    if slot.definition.kind is not BundleKind.WEB or port is None:
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise StartFailed(
-                StartStep.SPAWN,
-                "port_in_use",
-                f"{slot.label} cannot have port {port} ({error.strerror}); end what uses it, then "
-                f"run `roost start {slot.label}`",
-            ) from error
-
-
 def _death_sentence(label: str, step: StartStep, crash: CrashRecord) -> str:
     words = next((line.strip() for line in reversed(crash.stderr_tail) if line.strip()), None)
     said = f"its last words: {words[:160]}" if words else "it said nothing on stderr"
     return f"{label} ended with {crash.exit} before its {step} was done; {said}"
 
 
-def _timeout_sentence(label: str, step: StartStep, budget: float, incarnation: Incarnation) -> str:
+def _timeout_sentence(
+    slot: BundleSlot, step: StartStep, budget: float, incarnation: Incarnation
+) -> str:
+    kind = slot.definition.kind
     junk = incarnation.stray_lines
     if junk:
         detail = f"it printed {junk} lines on stdout that are not MCP"
     elif step is StartStep.HANDSHAKE:
         detail = "it never answered the MCP handshake"
+    elif step is StartStep.READINESS and kind is BundleKind.MCP_STDIO:
+        detail = "it shook hands and never answered tools/list"
+    elif incarnation.probe is not None:
+        detail = incarnation.probe.finding
     else:
         detail = "it never became ready"
-    return f"{label} was not ready after {budget:g} s: {detail}; look at its log"
+    return f"{slot.label} was not ready after {budget:g} s: {detail}"

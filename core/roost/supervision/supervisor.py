@@ -8,7 +8,8 @@ noted before its first await, so that a caller cancelled at any point leaves it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from roost.clock import Clock
@@ -18,6 +19,8 @@ from roost.models import (
     BundleRemoved,
     BundleRow,
     BundleView,
+    ChangeBody,
+    Definition,
     RespawnResult,
     RunProgress,
     SlotState,
@@ -25,14 +28,23 @@ from roost.models import (
 )
 from roost.store.base import Store
 from roost.supervision.aftermath import SYSTEM, Aftermath
+from roost.supervision.dependencies import Dependencies, StopOrder
 from roost.supervision.keyed_lock import KeyedLock
-from roost.supervision.link import CallAnswer, Link
+from roost.supervision.link import CallAnswer, CallEnded, Link
 from roost.supervision.owned_tasks import OwnedTasks
 from roost.supervision.ports import Publish, Recipes, TransitionJournal
-from roost.supervision.results import Asked, result_now, stopped_result, survivor_sentence
+from roost.supervision.results import (
+    Asked,
+    closing_result,
+    removed_result,
+    stopped_result,
+    survivor_sentence,
+)
 from roost.supervision.slot import BundleSlot, SlotKey
 from roost.supervision.starter import Starter
 from roost.supervision.turnover import Turnover
+from roost.supervision.turns import RespawnOrder, Turns, refused_by_protection
+from roost.supervision.wishes import Wishes
 
 LAST_WRITES_S = 5.0
 """How long a closing supervisor waits for clean-ups and writes once every bundle is down."""
@@ -54,23 +66,28 @@ class Supervisor:
         self._store = store
         self._recipes = recipes
         self._journal = journal
-        self._publish = publish
+        self._publish_change = publish
         self._clock = clock
         self._slots: dict[SlotKey, BundleSlot] = {}
+        self._dependencies = Dependencies(self._slots, self._begin)
         self._locks: KeyedLock[SlotKey] = KeyedLock()
         """Held by whatever changes the process of a slot."""
+        self._definitions: KeyedLock[SlotKey] = KeyedLock()
+        """Held by whatever changes what is configured for a slot."""
         self._tasks = OwnedTasks()
+        self._wishes = Wishes(store.bundles, self._tasks)
         self._aftermath = Aftermath(
             tasks=self._tasks,
             locks=self._locks,
             starter=starter,
             clock=clock,
             retry=self._retry,
-            keep_wish=self._keep_wish_soon,
+            keep_wish=self._wishes.keep_soon,
         )
         self._turnover = Turnover(
             starter=starter, bundles=store.bundles, aftermath=self._aftermath, clock=clock
         )
+        self._turns = Turns(self._locks, self._turnover, self._objection)
         self._is_closing = False
 
     # Slots -------------------------------------------------------------------------------------
@@ -112,19 +129,23 @@ class Supervisor:
         slot.generation = history[0] if history else None
         self._slots[slot.key] = slot
         slot.publish_view()
+        self._dependencies.look(row.workspace)
         return slot
 
     def start_all(self) -> None:
-        """Begin the start of every slot that should run; admission bounds how many at once."""
+        """Begin the start of every slot that should run; admission bounds how many at once.
+
+        What comes after others begins once these run.
+        """
         for slot in self.slots:
             if slot.should_run:
-                self._tasks.own(self._start_if_idle(slot, "boot", SYSTEM), f"boot {slot.label}")
+                self._begin_in_order(slot, "boot", SYSTEM)
 
     # Verbs -------------------------------------------------------------------------------------
 
     def begin_start(self, slot: BundleSlot, *, actor: str) -> None:
         """Begin the first start of a fresh bundle without waiting for it."""
-        self._tasks.own(self._start_if_idle(slot, "operator", actor), f"start {slot.label}")
+        self._begin_in_order(slot, "operator", actor)
 
     async def start(self, workspace: str, name: str, *, actor: str) -> ActionResult:
         """Start a bundle that is down and wait for the outcome.
@@ -137,10 +158,11 @@ class Supervisor:
             return ActionResult(True, f"{slot.label} is running already", "already_running")
         slot.should_run = True
         result = await self._tasks.run(
-            self._wanted(slot, self._start_if_idle(slot, "operator", actor)),
+            self._wishes.before(slot, self._turns.start(slot, "operator", actor)),
             f"start {slot.label}",
         )
-        return ActionResult(result.ok, result.sentence, result.code)
+        missing = self._dependencies.sentence_of_missing(slot) if result.ok else ""
+        return ActionResult(result.ok, result.sentence + missing, result.code)
 
     async def stop(
         self, workspace: str, name: str, *, actor: str, reason: str | None = None
@@ -154,6 +176,7 @@ class Supervisor:
         slot = self.slot(workspace, name)
         self._refuse_if_protected(slot, "stopping it", reason)
         slot.should_run = False
+        self._dependencies.let_go(slot)
         slot.ask_stop()
         return await self._tasks.run(self._stop_for_good(slot, actor, reason), f"stop {slot.label}")
 
@@ -181,30 +204,73 @@ class Supervisor:
         actor: str,
         reason: str | None = None,
         must_end_old: bool = False,
+        only_if_behind: bool = False,
     ) -> RespawnResult:
         """Replace a bundle's process by the next generation: the only path that does.
 
         What is asked for is fixed when this is called: the credential revision, configuration and
-        version of now. A respawn that was queued earlier and brings at least these up answers this
-        call too.
+        version of now, and a process that is spawned from now on. A respawn that was queued
+        earlier and brings at least these up answers this call too.
 
         Args:
             cause: ``operator``, ``credentials``, ... as transitions record it.
             actor: who asked.
-            reason: required by a protected bundle.
-            must_end_old: end the old process even when the next one cannot be prepared, because
-                it holds a credential that was taken away.
+            reason: required by a protected bundle that has a process.
+            must_end_old: end the old process at once and whatever comes of the next one, because
+                it holds a credential that was taken away. A start under way gives up for it.
+            only_if_behind: leave a process alone that has what is configured by now, whenever it
+                was spawned.
         """
         slot = self._slots.get((workspace, name))
         if slot is None:
             missing = BundleNotFound(workspace, name)
             return RespawnResult(False, workspace, name, missing.message, missing.code)
-        if slot.definition.settings.protected and not reason:
-            return self._refuse_respawn(slot, cause)
+        if refusal := refused_by_protection(slot, reason):
+            return refusal
+        asked = Asked.what_is_configured(slot) if only_if_behind else Asked.a_new_process(slot)
+        order = RespawnOrder(cause, actor, asked, reason, must_end_old)
+        work = self._turns.respawn(slot, order)
+        if must_end_old and slot.should_run:
+            # No wish is new in this, so a store that is away cannot keep the old process alive.
+            return await self._tasks.run(work, f"respawn {slot.label}")
         slot.should_run = True
-        asked = Asked.of(slot)
-        work = self._respawn_locked(slot, cause, actor, asked, must_end_old)
-        return await self._tasks.run(self._wanted(slot, work), f"respawn {slot.label}")
+        return await self._tasks.run(self._wishes.before(slot, work), f"respawn {slot.label}")
+
+    def redefine(self, workspace: str, name: str, definition: Definition) -> BundleSlot:
+        """Give a bundle another definition; a process that was started with the former is stale.
+
+        The caller stores it, and respawns the bundle where that is wanted.
+
+        Raises:
+            BundleNotFound: there is none of this name in this workspace.
+        """
+        slot = self.slot(workspace, name)
+        slot.definition = definition
+        slot.config_hash = self._recipes.config_hash(definition)
+        slot.publish_view()
+        self._dependencies.look(workspace)
+        return slot
+
+    @asynccontextmanager
+    async def changing(self, workspace: str, name: str) -> AsyncIterator[BundleSlot]:
+        """Hold what is configured for a bundle: nobody else changes or deletes it meanwhile.
+
+        Raises:
+            BundleNotFound: there is none of this name in this workspace.
+        """
+        async with self._definitions.hold((workspace, name)):
+            yield self.slot(workspace, name)
+
+    @asynccontextmanager
+    async def forgetting(self, workspace: str, name: str) -> AsyncIterator[None]:
+        """Wait until nobody changes what is configured for a removed bundle, and hold it."""
+        async with self._definitions.hold((workspace, name)):
+            yield
+
+    def note_revision(self, slot: BundleSlot, revision: int) -> None:
+        """Take notice of a credential revision: a process that runs an earlier one is stale."""
+        slot.credential_revision = max(slot.credential_revision, revision)
+        slot.publish_view()
 
     async def credentials_changed(
         self,
@@ -216,11 +282,14 @@ class Supervisor:
         must_end_holder: bool,
         reason: str | None,
     ) -> RespawnResult | None:
-        """Bring a bundle to a new credential revision; None when it is meant to be stopped."""
+        """Bring a bundle to a new credential revision.
+
+        None when it is meant to be stopped, or is started with it later, once what it comes after
+        runs.
+        """
         slot = self.slot(workspace, name)
-        slot.credential_revision = max(slot.credential_revision, revision)
-        slot.publish_view()
-        if not slot.should_run:
+        self.note_revision(slot, revision)
+        if not slot.should_run or slot.waits_for:
             return None
         forced = (reason or "a sensitive field was cleared") if must_end_holder else None
         return await self.respawn(
@@ -230,6 +299,7 @@ class Supervisor:
             actor=actor,
             reason=forced,
             must_end_old=must_end_holder,
+            only_if_behind=True,
         )
 
     # Calls -------------------------------------------------------------------------------------
@@ -265,7 +335,14 @@ class Supervisor:
         Raises:
             NotRunning: it is not up. CallEnded: the answer will never come.
         """
-        return await self.link(workspace, name).call(tool, arguments, on_progress)
+        try:
+            link = self.link(workspace, name)
+        except NotRunning as error:
+            if self.slot(workspace, name).state is SlotState.STARTING:
+                # The call was begun while a process served that is being replaced by now.
+                raise CallEnded.restarting() from error
+            raise
+        return await link.call(tool, arguments, on_progress)
 
     def scrub(self, workspace: str, name: str) -> Callable[[Any], Any]:
         """Return what removes the secrets of the last generation from any JSON value."""
@@ -282,16 +359,21 @@ class Supervisor:
     # Close -------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Stop every bundle, all at once; what should run stays marked so for the next boot."""
+        """Stop every bundle, all at once but for their order.
+
+        What should run stays marked so for the next boot.
+        """
         self._is_closing = True
-        for slot in self.slots:
+        slots = self.slots
+        for slot in slots:
             slot.ask_stop()
+        order = StopOrder(slots)
         stops = [
-            self._tasks.own(self._stop_locked(slot, "shutdown", SYSTEM, None), f"stop {slot.label}")
-            for slot in self.slots
+            self._tasks.own(self._stop_in_order(slot, order), f"stop {slot.label}")
+            for slot in slots
         ]
         await asyncio.gather(*stops, return_exceptions=True)
-        self._aftermath.close()
+        await self._aftermath.close()
         await self._tasks.close(LAST_WRITES_S)
 
     @property
@@ -305,50 +387,38 @@ class Supervisor:
         if slot.definition.settings.protected and not reason:
             raise BundleProtected(slot.name, action)
 
-    def _refuse_respawn(self, slot: BundleSlot, cause: str) -> RespawnResult:
-        refusal = BundleProtected(slot.name, "respawning it")
-        if cause == "credentials" and slot.incarnation is not None:
-            slot.restart_pending = True
-            slot.publish_view()
-        return RespawnResult(
-            False,
-            slot.workspace,
-            slot.name,
-            refusal.message,
-            refusal.code,
-            generation=slot.generation.number if slot.generation else None,
-        )
+    def _publish(self, body: ChangeBody) -> None:
+        """Publish a change and begin what waited for it."""
+        self._publish_change(body)
+        self._dependencies.notice(body)
 
-    async def _start_if_idle(self, slot: BundleSlot, cause: str, actor: str) -> RespawnResult:
-        async with self._locks.hold(slot.key):
-            if slot.state is SlotState.RUNNING or not self._may_start(slot):
-                return result_now(slot)
-            return await self._turnover.bring_up(slot, cause, actor)
+    def _begin_in_order(self, slot: BundleSlot, cause: str, actor: str) -> None:
+        """Begin a start that nobody waits for, now or once what it comes after runs."""
+        if not self._dependencies.holds_back(slot, cause, actor):
+            self._begin(slot, cause, actor)
 
-    async def _respawn_locked(
-        self, slot: BundleSlot, cause: str, actor: str, asked: Asked, must_end_old: bool
-    ) -> RespawnResult:
-        async with self._locks.hold(slot.key):
-            if asked.is_met_by(slot):
-                return result_now(slot)
-            if not self._may_start(slot):
-                return stopped_result(slot)
-            return await self._turnover.bring_up(slot, cause, actor, must_end_old=must_end_old)
+    def _begin(self, slot: BundleSlot, cause: str, actor: str) -> None:
+        self._tasks.own(self._turns.start(slot, cause, actor), f"start {slot.label}")
 
     async def _retry(self, slot: BundleSlot) -> None:
         async with self._locks.hold(slot.key):
-            if slot.state is SlotState.BACKING_OFF and self._may_start(slot):
+            if slot.state is not SlotState.BACKING_OFF or self._objection(slot) is not None:
+                return
+            if not self._dependencies.holds_back(slot, "backoff", SYSTEM):
                 await self._turnover.bring_up(slot, "backoff", SYSTEM)
 
-    def _may_start(self, slot: BundleSlot) -> bool:
-        """Whether nothing speaks against a start; a stop that waits behind it does."""
-        is_known = self._slots.get(slot.key) is slot
-        return is_known and slot.should_run and not slot.is_stop_asked and not self._is_closing
+    def _objection(self, slot: BundleSlot) -> RespawnResult | None:
+        """Answer what speaks against a start; a stop that waits behind it does."""
+        if self._slots.get(slot.key) is not slot:
+            return removed_result(slot)
+        if self._is_closing:
+            return closing_result(slot)
+        return stopped_result(slot) if slot.is_stop_asked or not slot.should_run else None
 
     async def _stop_for_good(
         self, slot: BundleSlot, actor: str, reason: str | None
     ) -> ActionResult:
-        wish = self._keep_wish_soon(slot)
+        wish = self._wishes.keep_soon(slot)
         survivors = await self._stop_locked(slot, "operator", actor, reason)
         await wish
         if survivors:
@@ -370,28 +440,9 @@ class Supervisor:
         finally:
             slot.stop_done()
 
-    async def _wanted(
-        self, slot: BundleSlot, start: Coroutine[Any, Any, RespawnResult]
-    ) -> RespawnResult:
-        """Begin a start only when the wish for it is stored."""
-        try:
-            await self._keep_wish(slot)
-        except BaseException:
-            start.close()
-            slot.should_run = slot.should_run and slot.kept_should_run
-            raise
-        return await start
-
-    def _keep_wish_soon(self, slot: BundleSlot) -> asyncio.Task[None]:
-        return self._tasks.own(self._keep_wish(slot), f"write of {slot.label}")
-
-    async def _keep_wish(self, slot: BundleSlot) -> None:
-        """Store whether a slot should run, as it is meant when the store takes it."""
-        async with slot.wish_lock:
-            while slot.kept_should_run != slot.should_run:
-                wanted = slot.should_run
-                await self._store.bundles.set_should_run(slot.workspace, slot.name, wanted)
-                slot.kept_should_run = wanted
+    async def _stop_in_order(self, slot: BundleSlot, order: StopOrder) -> None:
+        async with order.turn(slot):
+            await self._stop_locked(slot, "shutdown", SYSTEM, None)
 
 
 def _unchanged(value: Any) -> Any:

@@ -6,30 +6,21 @@ whatever happened: a live incarnation belongs to `running`, `starting` or `stopp
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from roost.clock import Clock
-from roost.errors import RoostError
 from roost.models import Reason, RespawnResult, SlotState, StartStep
+from roost.models.handover import hands_over
 from roost.store.base import BundleRows
 from roost.supervision.aftermath import Aftermath
+from roost.supervision.handover import Handover
 from roost.supervision.incarnation import Incarnation, first_of
+from roost.supervision.outcomes import DEADLY_CAUSES, Outcomes, as_failure, not_ended
 from roost.supervision.resolver import ResolvedStart
-from roost.supervision.results import (
-    failed_result,
-    result_now,
-    stopped_result,
-    survivor_sentence,
-)
+from roost.supervision.results import result_now, survivor_sentence
 from roost.supervision.slot import BundleSlot
-from roost.supervision.start_failures import FieldsMissing, Interrupted, StartFailed
+from roost.supervision.start_failures import FieldsMissing, Interrupted
 from roost.supervision.starter import Starter
-
-logger = logging.getLogger(__name__)
-
-DEADLY_CAUSES = frozenset({"operator", "credentials"})
-"""A start that a person asked for and that fails is dead: it is not tried again by itself."""
 
 
 class Turnover:
@@ -39,44 +30,41 @@ class Turnover:
         self, *, starter: Starter, bundles: BundleRows, aftermath: Aftermath, clock: Clock
     ) -> None:
         self._starter = starter
-        self._bundles = bundles
         self._aftermath = aftermath
         self._clock = clock
+        self._outcomes = Outcomes(bundles=bundles, aftermath=aftermath)
+        self._handover = Handover(
+            starter=starter, outcomes=self._outcomes, aftermath=aftermath, clock=clock
+        )
 
     async def bring_up(
         self, slot: BundleSlot, cause: str, actor: str, *, must_end_old: bool = False
-    ) -> RespawnResult:
-        """Start the next generation, replacing the running one.
+    ) -> RespawnResult | None:
+        """Start the next generation in place of the running one, as the bundle's strategy says.
 
         Args:
-            must_end_old: end the old process even when the next one cannot be prepared.
+            must_end_old: end the old process at once and whatever comes of the next one, because
+                it holds a credential that was taken away.
+
+        Returns:
+            None when it gave up for something that waits for the slot's lock and will leave the
+            slot in a state of its own.
         """
         began = self._clock.monotonic()
         self._aftermath.cancel_retry(slot)
         if cause in DEADLY_CAUSES:
             slot.backoff.reset()
-        slot.move(SlotState.STARTING, cause=cause, actor=actor, step=StartStep.PREPARE)
-        try:
-            resolved = await self._starter.resolve(slot)
-            incarnation = await self._replace(slot, resolved)
-        except FieldsMissing as missing:
-            return await self._need_credentials(slot, cause, actor, missing.fields)
-        except Interrupted:
-            return stopped_result(slot)  # the stop waits for the lock and shows the state
-        except StartFailed as failed:
-            return await self._fail(slot, cause, actor, failed, must_end_old)
-        except Exception:
-            # Whatever went wrong in here, a slot must not stay `starting` for ever.
-            logger.exception("starting %s failed", slot.label)
-            return await self._fail(slot, cause, actor, _surprise(slot), must_end_old)
-        return await self._show_running(slot, incarnation, cause, actor, began)
+        is_serving = slot.state is SlotState.RUNNING and slot.is_alive
+        if is_serving and not must_end_old and hands_over(slot.definition):
+            return await self._handover.run(slot, cause, actor, began)
+        return await self._replace(slot, cause, actor, began, must_end_old)
 
     async def take_down(
         self, slot: BundleSlot, cause: str, actor: str, reason: str | None
     ) -> tuple[int, ...]:
         """Stop what runs; returns the pids that could not be ended."""
         self._aftermath.cancel_retry(slot)
-        slot.restart_pending = False
+        slot.has_failed_respawn = False
         if cause == "operator":
             slot.backoff.reset()
         told = Reason("stopped", reason) if reason else None
@@ -93,18 +81,49 @@ class Turnover:
             slot.move(SlotState.STOPPED, cause=cause, actor=actor, reason=told)
         return survivors
 
-    async def _replace(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
-        if slot.incarnation is not None:
-            slot.enter_step(StartStep.STOP_OLD)
-            try:
-                survivors = await self._end_current(slot, slot.definition.settings.drain_s)
-            except BaseException:
-                resolved.log.close()
-                raise
-            if survivors:
-                resolved.log.close()
-                raise _not_ended(slot, survivors)
+    async def _replace(
+        self, slot: BundleSlot, cause: str, actor: str, began: float, must_end_old: bool
+    ) -> RespawnResult | None:
+        era = slot.era
+        self._show_starting(slot, cause, actor)
+        try:
+            if must_end_old:
+                await self._stop_old(slot, drain_s=0.0)
+            resolved = await self._starter.resolve(slot)
+            incarnation = await self._succeed(slot, resolved)
+        except Interrupted:
+            return None
+        except Exception as error:  # noqa: BLE001 - a slot must not stay `starting` for ever
+            return await self._fail(slot, cause, actor, error)
+        slot.crash = None if cause in DEADLY_CAUSES else slot.crash
+        self._outcomes.serve(slot, incarnation, cause, actor)
+        duration_ms = round((self._clock.monotonic() - began) * 1000)
+        answer = replace(result_now(slot), duration_ms=duration_ms)
+        await self._outcomes.keep_era(slot, era)
+        return answer
+
+    def _show_starting(self, slot: BundleSlot, cause: str, actor: str) -> None:
+        if slot.state is SlotState.STARTING:  # what gave up for this one has left it so
+            slot.enter_step(StartStep.PREPARE)
+        else:
+            slot.move(SlotState.STARTING, cause=cause, actor=actor, step=StartStep.PREPARE)
+
+    async def _succeed(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
+        """End the old process, now that its successor can be started, and start that."""
+        try:
+            await self._stop_old(slot, slot.definition.settings.drain_s)
+        except BaseException:
+            resolved.log.close()
+            raise
         return await self._starter.launch(slot, resolved)
+
+    async def _stop_old(self, slot: BundleSlot, drain_s: float) -> None:
+        if slot.incarnation is None:
+            return
+        slot.enter_step(StartStep.STOP_OLD)
+        survivors = await self._end_current(slot, drain_s)
+        if survivors:
+            raise not_ended(slot, survivors)
 
     async def _end_current(self, slot: BundleSlot, drain_s: float) -> tuple[int, ...]:
         incarnation = slot.incarnation
@@ -119,79 +138,19 @@ class Turnover:
             slot.incarnation = None
             slot.set_generation(incarnation.generation)
 
-    async def _show_running(
-        self, slot: BundleSlot, incarnation: Incarnation, cause: str, actor: str, began: float
-    ) -> RespawnResult:
-        link = incarnation.link
-        slot.incarnation = incarnation
-        slot.generation = incarnation.generation
-        slot.missing_fields = ()
-        slot.restart_pending = False
-        slot.crash = None if cause in DEADLY_CAUSES else slot.crash
-        slot.tool_count = len(link.tools) if link is not None else None
-        is_new_era = link is not None and slot.era != link.era
-        slot.era = link.era if link is not None else slot.era
-        slot.move(SlotState.RUNNING, cause=cause, actor=actor)
-        incarnation.watch(lambda dead, ended: self._aftermath.on_exit(slot, dead, ended))
-        result = replace(
-            result_now(slot), duration_ms=round((self._clock.monotonic() - began) * 1000)
-        )
-        if is_new_era and slot.era is not None:
-            await self._keep_era(slot, slot.era)
-        return result
-
-    async def _keep_era(self, slot: BundleSlot, era: str) -> None:
-        try:
-            await self._bundles.set_era(slot.workspace, slot.name, era)
-        except RoostError as error:
-            logger.warning("the protocol version of %s was not kept: %s", slot.label, error)
-
-    async def _need_credentials(
-        self, slot: BundleSlot, cause: str, actor: str, fields: tuple[str, ...]
-    ) -> RespawnResult:
-        survivors = await self._end_current(slot, drain_s=0.0)
-        slot.missing_fields = fields
-        if survivors:
-            failed = _not_ended(slot, survivors)
-            return await self._fail(slot, cause, actor, failed, must_end_old=False)
-        reason = Reason(
-            "needs_credentials",
-            f"{slot.label} needs {', '.join(fields)}; set them with "
-            f"`roost credentials {slot.label}`",
-        )
-        slot.move(SlotState.NEEDS_CREDENTIALS, cause=cause, actor=actor, reason=reason)
-        return failed_result(slot, StartStep.CREDENTIALS, reason)
-
     async def _fail(
-        self, slot: BundleSlot, cause: str, actor: str, failed: StartFailed, must_end_old: bool
+        self, slot: BundleSlot, cause: str, actor: str, error: Exception
     ) -> RespawnResult:
-        if must_end_old:
+        failed = as_failure(slot, error)
+        if isinstance(error, FieldsMissing):
             survivors = await self._end_current(slot, drain_s=0.0)
-            failed = _not_ended(slot, survivors) if survivors else failed
-        reason = Reason(failed.code, failed.sentence)
+            if not survivors:
+                return self._outcomes.lacks(slot, cause, actor, error.fields)
+            slot.missing_fields, failed = error.fields, not_ended(slot, survivors)
         old = slot.incarnation
         if old is not None and old.process.exit is None:
             # It failed before the old process was touched, and that one still serves.
-            slot.move(SlotState.RUNNING, cause=cause, actor=actor, step=failed.step, reason=reason)
-            return failed_result(slot, failed.step, reason)
+            return self._outcomes.old_serves(slot, cause, actor, failed)
         if old is not None and old.process.exit is not None:
             self._aftermath.lose(slot, old, old.process.exit)
-        slot.crash = failed.crash or slot.crash
-        if failed.is_permanent or cause in DEADLY_CAUSES:
-            slot.move(SlotState.DEAD, cause=cause, actor=actor, step=failed.step, reason=reason)
-        else:
-            self._aftermath.start_failed(slot, cause, failed, reason)
-        return failed_result(slot, failed.step, reason)
-
-
-def _not_ended(slot: BundleSlot, survivors: tuple[int, ...]) -> StartFailed:
-    sentence = survivor_sentence(slot, survivors)
-    return StartFailed(StartStep.STOP_OLD, "not_ended", sentence, is_permanent=True)
-
-
-def _surprise(slot: BundleSlot) -> StartFailed:
-    return StartFailed(
-        slot.step or StartStep.PREPARE,
-        "internal",
-        f"{slot.label} could not be started by a fault of Roost's own; its daemon's log has it",
-    )
+        return self._outcomes.fell(slot, cause, actor, failed)

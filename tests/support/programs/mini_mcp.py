@@ -1,10 +1,12 @@
 """A small MCP server of the handshake era on the standard library, with bad manners on request.
 
 Options: --junk N prints N lines that are not MCP first; --mute never answers; --die CODE ends at
-once, as EXIT_WITH=exit-CODE does; --deaf ignores TERM and the end of stdin; --flood N fills stderr
-first; --leak prints the value of API_KEY to stderr and stdout in every spelling.
+once, as EXIT_WITH=exit-CODE does; --toolless answers tools/list with an error; --deaf ignores TERM
+and the end of stdin; --flood N fills stderr first; --leak prints the value of API_KEY to stderr and
+stdout in every spelling; --one-thread answers nothing else during a call; --with-child starts a
+process that would outlive it.
 Tools: env (one variable's value), echo, say (a line on stderr), slow (progress, honours
-cancellation), hang and wait (never answer), fail, die.
+cancellation), nap (answers late), hang and wait (never answer), fail, die.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import os
 import queue
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -53,7 +56,10 @@ TOOLS = [
     {"name": "hang", "description": "Never answers.", "inputSchema": {"type": "object"}},
     {"name": "die", "description": "Ends the server.", "inputSchema": {"type": "object"}},
     {"name": "fail", "description": "Answers an error.", "inputSchema": {"type": "object"}},
+    {"name": "nap", "description": "Answers late.", "inputSchema": {"type": "object"}},
 ]
+
+HAS_ONE_THREAD = "--one-thread" in sys.argv
 
 WRITE = threading.Lock()
 CANCELLED: set[Any] = set()
@@ -82,6 +88,9 @@ def call(request: dict[str, Any]) -> None:
         send({"id": request["id"], "result": text("said")})
     elif name == "slow":
         count(request["id"], params, arguments)
+    elif name == "nap":
+        time.sleep(arguments["seconds"])
+        send({"id": request["id"], "result": text("rested")})
     elif name == "fail":
         told = f"it went wrong with {os.environ.get('API_KEY')}"
         send({"id": request["id"], "result": text(told, is_error=True)})
@@ -113,10 +122,15 @@ def answer(request: dict[str, Any]) -> None:
             "serverInfo": {"name": "mini", "version": "1"},
         }
         send({"id": request["id"], "result": result})
+    elif method == "tools/list" and "--toolless" in sys.argv:
+        send({"id": request["id"], "error": {"code": -32603, "message": "no catalogue"}})
     elif method == "tools/list":
         send({"id": request["id"], "result": {"tools": TOOLS}})
     elif method == "tools/call":
-        threading.Thread(target=call, args=(request,), daemon=True).start()
+        if HAS_ONE_THREAD:
+            call(request)
+        else:
+            threading.Thread(target=call, args=(request,), daemon=True).start()
     elif method == "notifications/cancelled":
         CANCELLED.add(request["params"]["requestId"])
     elif method == "ping":
@@ -144,9 +158,12 @@ def main() -> None:
     parser.add_argument("--junk", type=int, default=0)
     parser.add_argument("--mute", action="store_true")
     parser.add_argument("--die", type=int)
+    parser.add_argument("--toolless", action="store_true")
     parser.add_argument("--deaf", action="store_true")
     parser.add_argument("--flood", type=int, default=0)
     parser.add_argument("--leak", action="store_true")
+    parser.add_argument("--one-thread", action="store_true")
+    parser.add_argument("--with-child", action="store_true")
     options = parser.parse_args()
     if options.deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -154,6 +171,8 @@ def main() -> None:
         print(f"flood {number} {'x' * 80}", file=sys.stderr)
     for number in range(options.junk):
         print(f"this is not MCP {number}", flush=True)
+    if options.with_child:
+        subprocess.Popen(["/bin/sleep", "1000"], stdin=subprocess.DEVNULL, stdout=2)
     if options.leak:
         leak(os.environ["API_KEY"])
     told = os.environ.get("EXIT_WITH", "")

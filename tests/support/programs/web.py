@@ -1,15 +1,21 @@
-"""A small web app on the port it is given, which takes its time to leave."""
+"""A small web app on the port it is given, which takes its time to leave.
+
+Its first answer is 200; later ones have the status that its first argument names, 200 without one.
+"""
 
 import http.server
+import itertools
 import os
 import signal
 import sys
 import time
 
+STATUSES = itertools.chain([200], itertools.repeat(int(sys.argv[1]) if sys.argv[1:] else 200))
+
 
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(next(STATUSES))
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None: ...

@@ -17,12 +17,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from roost.api import ApiServer, bind_socket, create_app
 from roost.clock import SystemClock
+from roost.daemon_log import log_to_stderr, open_daemon_log
 from roost.drivers.proctable import ProcessTable
 from roost.engine import Engine
 from roost.errors import (
@@ -50,23 +51,21 @@ EXIT_REFUSED = 4
 
 logger = logging.getLogger("roost.daemon")
 
-__all__ = ["EXIT_FORCED", "EXIT_REFUSED", "main", "own_data_dir"]
+__all__ = ["EXIT_FORCED", "EXIT_REFUSED", "leave", "main", "own_data_dir"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a daemon until it is told to stop; returns its exit status."""
     arguments = _parse(argv)
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.debug else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+    environ = daemon_environment()
+    log_to_stderr(environ, debug=arguments.debug)
     try:
         settings = read_settings({"data_dir": arguments.data_dir})
         with own_data_dir(settings.data_dir):
-            return asyncio.run(_Daemon(settings, daemon_environment()).run())
+            open_daemon_log(
+                settings, environ, debug=arguments.debug, foreground=arguments.foreground
+            )
+            return asyncio.run(_Daemon(settings, environ).run())
     except RoostError as error:
         cause = error.__cause__ if isinstance(error, HookFailed) else None
         told = cause if isinstance(cause, RoostError) else error
@@ -77,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m roost.daemon", description=__doc__)
     parser.add_argument("--data-dir", help="directory this daemon owns")
-    parser.add_argument("--foreground", action="store_true", help="stay attached (the default)")
+    parser.add_argument(
+        "--foreground", action="store_true", help="somebody else keeps what it logs"
+    )
     parser.add_argument("--debug", action="store_true", help="log more")
     return parser.parse_args(argv)
 
@@ -164,7 +165,10 @@ class _Daemon:
         self._environ = environ
         self._clock = SystemClock()
         self._stop = asyncio.Event()
-        self._lifecycle = Lifecycle("the daemon", config=settings.described)
+        self._until_ended = ExitStack()
+        self._lifecycle = Lifecycle(
+            "the daemon", config=settings.described, when_closing=self._closing_begins
+        )
         self._notifier = Notifier(environ, lambda: self._lifecycle.is_up)
         self._engine = Engine(settings, environ, self._clock, self._lifecycle)
 
@@ -226,12 +230,31 @@ class _Daemon:
 
     async def _shut_down(self, serving: asyncio.Task[None]) -> None:
         """Close every part while the API still says what is going on."""
-        with ShutdownDeadline(
-            self._settings.shutdown_deadline_s, lambda: self._lifecycle.waiting_for
-        ):
+        with self._until_ended:
             await self._lifecycle.close()
             await asyncio.gather(serving, return_exceptions=True)
 
+    def _closing_begins(self) -> None:
+        """Set the deadline, also for the close of a start that failed."""
+        self._until_ended.enter_context(
+            ShutdownDeadline(
+                self._settings.shutdown_deadline_s, lambda: self._lifecycle.waiting_for
+            )
+        )
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without taking the interpreter apart.
+
+    Every part is closed by then. Collecting the objects of all loaded libraries would take longer
+    than the whole shutdown, and whoever stops the daemon waits for its process.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

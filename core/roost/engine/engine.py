@@ -17,6 +17,7 @@ from roost.bundles import BundleFolders
 from roost.clock import Clock
 from roost.drivers import LocalDriver, Watchdog
 from roost.engine.calls import SupervisedCaller
+from roost.engine.checkup import Checkup
 from roost.engine.facade import Facade
 from roost.engine.journal import StoredTransitions
 from roost.engine.measure import Measurer
@@ -78,14 +79,20 @@ class Engine:
         self._on_shutdown_request: Callable[[], None] = lambda: None
         self.started_at = clock.now()
         self.is_stopping = False
+        self.stop_deadline_at: int | None = None
         self.workspaces: dict[str, WorkspaceView] = {}
         self._environ = dict(environ)
         self._lifecycle = lifecycle
         self._verbs: set[asyncio.Task[Any]] = set()
         data_dir = self.data_dir = Path(settings.data_dir)
         self.logs = LogFiles(
-            data_dir / "logs", max_bytes=settings.log_file_bytes, keep=settings.log_files_kept
+            data_dir / "logs",
+            max_bytes=settings.log_file_bytes,
+            keep=settings.log_files_kept,
+            keep_generations=settings.log_generations_kept,
+            keep_bytes=settings.log_bundle_bytes,
         )
+        self.checkup = Checkup(self)
         self.recipes = BundleRecipes(data_dir, environ)
         self.store: Store
         self.journal: StoredTransitions
@@ -139,12 +146,12 @@ class Engine:
         self.vault = Vault(self.store.credentials, key, self.clock)
 
     async def _open_driver(self) -> None:
-        self._driver = LocalDriver(self.store.data_id, watchdog=Watchdog(self.store.data_id))
-        await self._driver.open()
-        await self._sweep(self._driver)
+        self.driver = LocalDriver(self.store.data_id, watchdog=Watchdog(self.store.data_id))
+        await self.driver.open()
+        await self._sweep(self.driver)
 
     async def _close_driver(self) -> None:
-        await self._driver.close()
+        await self.driver.close()
 
     async def _load_bundles(self) -> None:
         self.workspaces = {view.id: view for view in await self.store.workspaces.list()}
@@ -177,7 +184,7 @@ class Engine:
 
     def _build_supervisor(self) -> None:
         starter = Starter(
-            driver=self._driver,
+            driver=self.driver,
             data_id=self.store.data_id,
             generations=self.store.generations,
             recipes=self.recipes,
@@ -227,7 +234,7 @@ class Engine:
     def _start_measuring(self) -> None:
         self.measurer = Measurer(
             self.supervisor,
-            orphans=self._driver.orphans,
+            measure=self.driver.measure,
             publish=self.publish,
             clock=self.clock,
             interval_s=self.settings.figures_interval_s,
@@ -320,6 +327,7 @@ class Engine:
         if self.is_stopping:
             return
         self.is_stopping = True
+        self.stop_deadline_at = self.clock.now() + round(self.settings.shutdown_deadline_s * 1000)
         self.bus.publish(DaemonChanged(self.daemon_view()))
         self.bus.close("the daemon is shutting down")
 
@@ -338,6 +346,7 @@ class Engine:
             rss_bytes=measurer.rss_bytes if measurer else 0,
             is_stopping=self.is_stopping,
             waiting_for=self.waiting_for,
+            stop_deadline_at=self.stop_deadline_at,
         )
 
     def _state(self) -> EngineState:

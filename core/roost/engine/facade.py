@@ -6,11 +6,24 @@ import asyncio
 import logging
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roost.bundles import BundleFolders, InstalledBundle, displayed, read_bundle
+from roost.bundles import (
+    AppDescription,
+    BundleFolders,
+    InstalledBundle,
+    check_after,
+    check_strategy,
+    displayed,
+    read_bundle,
+)
+from roost.engine.app_reader import AppReader
+from roost.engine.credential_changes import CredentialChanges
+from roost.engine.impact import check_action, impact_of
+from roost.engine.settings_changes import SettingsChanges, order_of
+from roost.engine.why import OrderedCheck
 from roost.errors import (
     BadInput,
     BundleProtected,
@@ -23,7 +36,6 @@ from roost.models import (
     ActionResult,
     AuditEntry,
     BundleDetail,
-    BundleKind,
     BundleRow,
     BundleView,
     CallRequest,
@@ -32,7 +44,9 @@ from roost.models import (
     CredentialWrite,
     DaemonView,
     Definition,
+    DoctorReport,
     EngineEvent,
+    FigureSample,
     Impact,
     InstallRequest,
     LogPage,
@@ -41,8 +55,11 @@ from roost.models import (
     RunEvent,
     RunQuery,
     RunView,
+    SettingsChange,
+    SettingsOutcome,
     StopOutcome,
     ToolView,
+    WhyReport,
     WorkspaceView,
     is_valid_name,
 )
@@ -86,6 +103,9 @@ class Facade:
 
     async def status(self) -> DaemonView:
         return self._engine.daemon_view()
+
+    async def doctor(self) -> DoctorReport:
+        return await self._engine.checkup.report()
 
     async def shutdown(self) -> None:
         await self._audit("daemon.stop", None, "daemon", "ok")
@@ -145,8 +165,17 @@ class Facade:
             python=sys.executable,
             which=self._engine.which,
             taken={view.name for view in self._engine.supervisor.views(workspace)},
+            describe=self._app_describer(workspace, request),
         )
+        return await self._engine.whole(self._add(workspace, installed, request))
+
+    async def _add(
+        self, workspace: str, installed: InstalledBundle, request: InstallRequest
+    ) -> BundleView:
         try:
+            check_strategy(installed.name, installed.definition)
+            known = order_of(self._engine.supervisor, workspace)
+            check_after(installed.name, installed.definition.after, known)
             row = await self._keep(workspace, installed, request)
         except BaseException:
             await self._discard_files(installed.definition)
@@ -156,6 +185,19 @@ class Facade:
         if request.start:
             self._engine.supervisor.begin_start(slot, actor=self._actor)
         return slot.view()
+
+    def _app_describer(
+        self, workspace: str, request: InstallRequest
+    ) -> Callable[[tuple[str, ...]], AppDescription]:
+        """Return what loads an app for the thread that reads the request."""
+        engine, loop = self._engine, asyncio.get_running_loop()
+        apps = AppReader(engine.driver, engine.store.data_id, engine.recipes.base_env)
+
+        def describe(command: tuple[str, ...]) -> AppDescription:
+            described = apps.describe(command, workspace=workspace, directory=str(request.path))
+            return asyncio.run_coroutine_threadsafe(described, loop).result()
+
+        return describe
 
     async def _keep(
         self, workspace: str, installed: InstalledBundle, request: InstallRequest
@@ -191,28 +233,43 @@ class Facade:
         engine = self._engine
         reason = await self._fit_reason(workspace, name, reason)
         definition = engine.supervisor.slot(workspace, name).definition
-        await engine.supervisor.remove(workspace, name, actor=self._actor, reason=reason)
+        try:
+            await engine.supervisor.remove(workspace, name, actor=self._actor, reason=reason)
+        except BundleProtected as refusal:
+            await self._audit("bundle.remove", workspace, name, refusal.code)
+            raise
         kept = "its logs, runs and files are kept"
         if delete_data:  # while the row stands no other bundle of this name owns these places
             await asyncio.to_thread(_remove_tree, engine.recipes.state_dir(workspace, name))
             engine.logs.remove(workspace, name)
             kept = "its logs and files are deleted, its runs are kept"
-        await engine.store.bundles.remove(workspace, name)
+        async with engine.supervisor.forgetting(workspace, name):
+            await engine.store.bundles.remove(workspace, name)
         await self._discard_files(definition)
         await self._audit("bundle.remove", workspace, name, "ok", reason or "")
         return ActionResult(True, f"{workspace}/{name} is removed with its credentials; {kept}")
 
     async def start(self, workspace: str, name: str) -> ActionResult:
         self._refuse_when_stopping()
+        return await self._engine.whole(self._start(workspace, name))
+
+    async def _start(self, workspace: str, name: str) -> ActionResult:
         result = await self._engine.supervisor.start(workspace, name, actor=self._actor)
         await self._audit("bundle.start", workspace, name, result.code)
         return result
 
     async def stop(self, workspace: str, name: str, *, reason: str | None = None) -> ActionResult:
+        return await self._engine.whole(self._stop(workspace, name, reason))
+
+    async def _stop(self, workspace: str, name: str, reason: str | None) -> ActionResult:
         reason = await self._fit_reason(workspace, name, reason)
-        result = await self._engine.supervisor.stop(
-            workspace, name, actor=self._actor, reason=reason
-        )
+        try:
+            result = await self._engine.supervisor.stop(
+                workspace, name, actor=self._actor, reason=reason
+            )
+        except BundleProtected as refusal:
+            await self._audit("bundle.stop", workspace, name, refusal.code)
+            raise
         await self._audit("bundle.stop", workspace, name, result.code, reason or "")
         return result
 
@@ -220,6 +277,9 @@ class Facade:
         self, workspace: str, name: str, *, reason: str | None = None
     ) -> RespawnResult:
         self._refuse_when_stopping()
+        return await self._engine.whole(self._respawn(workspace, name, reason))
+
+    async def _respawn(self, workspace: str, name: str, reason: str | None) -> RespawnResult:
         reason = await self._fit_reason(workspace, name, reason)
         result = await self._engine.supervisor.respawn(
             workspace, name, cause="operator", actor=self._actor, reason=reason
@@ -227,17 +287,40 @@ class Facade:
         await self._audit("bundle.respawn", workspace, name, result.code, reason or "")
         return result
 
-    async def impact(self, workspace: str, name: str) -> Impact:
-        slot = self._engine.supervisor.slot(workspace, name)
+    async def impact(self, workspace: str, name: str, *, action: str = "bundle.stop") -> Impact:
+        supervisor = self._engine.supervisor
+        slot = supervisor.slot(workspace, name)
+        check_action(action)
         run_ids = self._engine.recorder.active_ids(workspace, name)
-        is_up = slot.incarnation is not None
-        is_known = slot.definition.kind is BundleKind.MCP_STDIO or not is_up
-        return Impact(
-            run_ids=run_ids,
-            is_known=is_known,
-            protected=slot.definition.settings.protected,
-            sentence=_impact_sentence(len(run_ids), is_known),
+        return await impact_of(slot, supervisor.slots, run_ids, action)
+
+    async def figures_history(self, workspace: str, name: str) -> tuple[FigureSample, ...]:
+        return self._engine.measurer.history(self._engine.supervisor.slot(workspace, name))
+
+    async def why(self, workspace: str, name: str) -> WhyReport:
+        engine = self._engine
+        check = OrderedCheck(
+            recipes=engine.recipes,
+            credentials=engine.vault,
+            logs=engine.logs,
+            last_move=engine.journal.last_of,
+            clock=engine.clock,
         )
+        slot = engine.supervisor.slot(workspace, name)
+        return await check.run(slot, is_closing=engine.is_stopping)
+
+    async def change_settings(
+        self, workspace: str, name: str, change: SettingsChange
+    ) -> SettingsOutcome:
+        self._refuse_when_stopping()
+        engine = self._engine
+        changes = SettingsChanges(
+            engine.supervisor,
+            engine.store.bundles,
+            audit=self._audit,
+            fit_reason=self._fit_reason,
+        )
+        return await engine.whole(changes.change(workspace, name, change))
 
     # Credentials -------------------------------------------------------------------------------
 
@@ -249,74 +332,23 @@ class Facade:
         self, workspace: str, name: str, write: CredentialWrite
     ) -> CredentialOutcome:
         self._refuse_when_stopping()
-        return await self._engine.whole(self._write_credentials(workspace, name, write))
+        return await self._engine.whole(self._credentials.write(workspace, name, write))
 
-    async def _write_credentials(
-        self, workspace: str, name: str, write: CredentialWrite
+    async def restore_credentials(
+        self, workspace: str, name: str, *, reason: str | None = None
     ) -> CredentialOutcome:
-        slot = self._engine.supervisor.slot(workspace, name)
-        fields = slot.definition.fields
-        sensitive = {field.key for field in fields if field.sensitive}
-        clears_sensitive = not sensitive.isdisjoint(write.clear)
-        has_reason = bool(displayed(write.reason or ""))
-        if clears_sensitive and slot.definition.settings.protected and not has_reason:
-            raise BundleProtected(name, "clearing a sensitive field of it")
-        revision, changed = await self._engine.vault.write(
-            workspace, name, fields, write, self._actor
-        )
-        if not changed and not slot.restart_pending and "credentials" not in slot.stale_in():
-            sentence = f"no field was changed; revision {revision} stands"
-            return CredentialOutcome(revision, (), sentence, None)
-        sentence = f"saved {', '.join(changed) or 'nothing new'} as revision {revision}"
-        # Only now, so that a value that was just written is taken out of it too.
-        reason = await self._fit_reason(workspace, name, write.reason)
-        return await self._apply(
-            workspace, name, revision, changed, sentence, clears_sensitive, reason
-        )
-
-    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
         self._refuse_when_stopping()
-        return await self._engine.whole(self._restore_credentials(workspace, name))
+        return await self._engine.whole(self._credentials.restore(workspace, name, reason))
 
-    async def _restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
-        slot = self._engine.supervisor.slot(workspace, name)
-        before = await self._engine.vault.form(workspace, name, slot.definition.fields)
-        revision, changed = await self._engine.vault.restore(
-            workspace, name, slot.definition.fields, self._actor
-        )
-        after = await self._engine.vault.form(workspace, name, slot.definition.fields)
-        was_set = {entry.field.key for entry in before.fields if entry.is_set}
-        clears_sensitive = any(
-            entry.field.sensitive and not entry.is_set and entry.field.key in was_set
-            for entry in after.fields
-        )
-        sentence = f"restored the previous values as revision {revision}"
-        return await self._apply(
-            workspace, name, revision, changed, sentence, clears_sensitive, None
-        )
-
-    async def _apply(
-        self,
-        workspace: str,
-        name: str,
-        revision: int,
-        changed: tuple[str, ...],
-        sentence: str,
-        must_end_holder: bool,
-        reason: str | None,
-    ) -> CredentialOutcome:
-        respawn = await self._engine.supervisor.credentials_changed(
-            workspace,
-            name,
-            revision=revision,
+    @property
+    def _credentials(self) -> CredentialChanges:
+        return CredentialChanges(
+            self._engine.supervisor,
+            self._engine.vault,
             actor=self._actor,
-            must_end_holder=must_end_holder,
-            reason=reason,
+            audit=self._audit,
+            fit_reason=self._fit_reason,
         )
-        outcome = "ok" if respawn is None else respawn.code
-        detail = f"revision {revision}: {', '.join(changed)}"
-        await self._audit("bundle.credentials", workspace, name, outcome, detail)
-        return CredentialOutcome(revision, changed, sentence, respawn)
 
     # Tools and runs ----------------------------------------------------------------------------
 
@@ -410,12 +442,6 @@ class Facade:
             await self._engine.store.audit.add(entry)
         except RoostError:
             logger.exception("an audit entry was not written: %s on %s", action, target)
-
-
-def _impact_sentence(runs: int, is_known: bool) -> str:
-    if runs:
-        return f"cuts {runs} run{'s' if runs > 1 else ''}"
-    return "" if is_known else "what it is doing cannot be seen from here"
 
 
 def _remove_tree(path: Path) -> None:

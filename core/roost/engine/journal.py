@@ -39,6 +39,18 @@ class StoredTransitions:
         """The newest transitions, newest first."""
         return tuple(reversed(self._recent))
 
+    async def last_of(self, workspace: str, bundle: str) -> Transition | None:
+        """Return the newest transition of one bundle, whether it is written by now or not.
+
+        Raises:
+            StoreUnavailable: it is not at hand, and the store does not answer.
+        """
+        for transition in reversed((*self._recent, *self._pending)):
+            if (transition.workspace, transition.bundle) == (workspace, bundle):
+                return transition
+        newest = await self._rows.newest(workspace, bundle, 1)
+        return newest[0] if newest else None
+
     def record(self, transition: Transition) -> None:
         """Take a transition over; never waits."""
         self._recent.append(transition)

@@ -29,7 +29,8 @@ class BundleRecipes:
     def __init__(self, data_dir: Path, environ: Mapping[str, str]) -> None:
         self._data_dir = data_dir
         self._environ = dict(environ)
-        self._base_env = base_environment(environ)
+        self.base_env = base_environment(environ)
+        """What every child sees of the daemon's environment."""
         beside = str(Path(sys.executable).parent)
         self._uv = shutil.which("uv", path=self._environ.get("PATH")) or shutil.which(
             "uv", path=beside
@@ -72,14 +73,20 @@ class BundleRecipes:
                 f"the directory {state_dir} of {workspace}/{bundle} cannot be made "
                 f"({error.strerror}); make way for it, then `roost start {workspace}/{bundle}`"
             ) from error
-        context = LaunchContext(
+        context = self.context(workspace, bundle, prepared_dir=prepared_dir, port=port)
+        return render(definition, values, context)
+
+    def context(
+        self, workspace: str, bundle: str, *, prepared_dir: str | None, port: int | None
+    ) -> LaunchContext:
+        """Return the facts that a start of this bundle would be rendered with."""
+        return LaunchContext(
             home=self._environ.get("HOME", str(Path.home())),
-            state_dir=str(state_dir),
-            base_env=self._base_env,
+            state_dir=str(self.state_dir(workspace, bundle)),
+            base_env=self.base_env,
             prepared_dir=prepared_dir,
             port=port,
         )
-        return render(definition, values, context)
 
     def state_dir(self, workspace: str, bundle: str) -> Path:
         """Return the writable directory of a bundle."""

@@ -47,6 +47,52 @@ def test_a_command_is_taken_as_it_stands_behind_the_dashes(engine: ServedEngine)
     assert "lab/web is installed" in done.out
 
 
+def test_a_web_bundle_may_have_a_fixed_port_and_a_path_that_says_it_is_ready(
+    engine: ServedEngine,
+) -> None:
+    argv = ["add", "-w", "lab", "--name", "w1", "--kind", "web", "--port", "8080"]
+    done = roost(engine.data_dir, *argv, "--ready-path", "/healthz", "--", "tool", "${port}")
+    request = _request(engine, done)
+    assert (request.port, request.ready_path) == (8080, "/healthz")
+    assert request.command == ("tool", "${port}")
+
+
+@pytest.mark.parametrize("spelling", ["0", ""])
+def test_port_zero_and_an_empty_one_ask_for_any_free_port(
+    engine: ServedEngine, spelling: str
+) -> None:
+    argv = ["add", "-w", "lab", "--name", f"free{spelling}", "--kind", "web", "--no-start"]
+    done = roost(engine.data_dir, *argv, "--port", spelling, "--", "tool")
+    assert not _request(engine, done).port
+
+
+@pytest.mark.parametrize("spelling", ["3000abc", "70000", "-1", "65536", "80.0", " 80", "8080\n"])
+def test_what_is_no_port_is_refused_and_nothing_is_installed(
+    engine: ServedEngine, spelling: str
+) -> None:
+    argv = ["add", "-w", "lab", "--kind", "web", f"--port={spelling}", "--", "tool"]
+    done = roost(engine.data_dir, *argv)
+    assert done.code == 2 and "is not a port" in done.err
+    assert engine.fake.called("install") == []
+
+
+def test_an_app_is_named_by_its_directory_and_says_itself_what_it_is(
+    engine: ServedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/tmp")
+    argv = ["add", "-w", "lab", "--name", "a1", "--app", "greeter", "--env", "GREETING"]
+    options = ["--entry", "main:app", "--python", "venv/bin/python", "--ready-path", "/healthz"]
+    request = _request(engine, roost(engine.data_dir, *argv, *options, environ={"GREETING": "hi"}))
+    assert (request.source, request.path) == (SourceKind.APP, "/tmp/greeter")
+    assert (request.entry, request.python) == ("main:app", "/tmp/venv/bin/python")
+    assert (request.ready_path, request.env) == ("/healthz", {"GREETING": "hi"})
+
+
+def test_the_help_says_that_an_apps_code_is_loaded(engine: ServedEngine) -> None:
+    done = roost(engine.data_dir, "add", "--help")
+    assert "loads the app's code" in done.out and "without starting it" in done.out
+
+
 def test_paths_are_made_absolute_because_the_daemon_works_elsewhere(
     engine: ServedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +159,15 @@ def test_a_value_in_the_arguments_is_refused_without_repeating_it(
         ["--mcp-servers", "f", "e", "--env", "A"],
         ["--script", "s", "--", "tool"],
         ["--kind", "robot", "--", "tool"],
+        ["--port", "8080", "--", "tool"],
+        ["--ready-path", "/x", "--kind", "command", "--", "tool"],
+        ["--port", "8080", "--pypi", "a==1"],
+        ["--app", "d", "--kind", "web"],
+        ["--app", "d", "--", "tool"],
+        ["--app", "d", "--mcpb", "x"],
+        ["--python", "p", "--", "tool"],
+        ["--entry", "e", "--pypi", "a==1"],
+        ["--python", "p", "--mcpb", "x"],
         ["--env", "MISSING", "--", "tool"],
         ["--"],
     ],
@@ -148,7 +203,7 @@ def test_a_name_that_is_taken_is_a_conflict(engine: ServedEngine) -> None:
     assert roost(engine.data_dir, *argv).code == 4
 
 
-@pytest.mark.parametrize("argv", [["--mcpb", ""], ["--mcp-servers", "", "files"]])
+@pytest.mark.parametrize("argv", [["--mcpb", ""], ["--mcp-servers", "", "files"], ["--app", ""]])
 def test_an_empty_path_is_not_taken_for_the_present_directory(
     engine: ServedEngine, argv: list[str]
 ) -> None:

@@ -10,6 +10,7 @@ from roost.cli.exit_codes import OK, code_for_result
 from roost.cli.field_values import clear_names, written_values
 from roost.cli.references import BundleRef, find_bundle
 from roost.cli.session import Session
+from roost.cli.slots import reason_body
 from roost.cli.table import Cell
 from roost.cli.verb import Verb
 from roost.cli.words import NOTHING, date_time
@@ -23,9 +24,11 @@ _WRITES = ("set", "set-from-env", "clear")
 def _credentials(session: Session, given: Arguments) -> int:
     is_write = any(given.has(key) for key in _WRITES)
     if given.has("restore") and is_write:
-        raise usage_error("--restore brings back a whole revision; it goes with no other option")
-    if given.has("reason") and not is_write:
-        raise usage_error("--reason goes with --clear or --set")
+        raise usage_error(
+            "--restore brings back a whole revision; it goes with no other option than --reason"
+        )
+    if given.has("reason") and not is_write and not given.has("restore"):
+        raise usage_error("--reason goes with --clear, --set or --restore")
     name = given.operands[0]
     if not is_write and not given.has("restore"):
         wire = session.reader()
@@ -33,7 +36,8 @@ def _credentials(session: Session, given: Arguments) -> int:
     wire = session.actor()
     bundle = find_bundle(session, wire, name)
     if given.has("restore"):
-        return _report(session, wire.send("POST", bundle.path("credentials/restore")))
+        body = reason_body(given.one("reason"))
+        return _report(session, wire.send("POST", bundle.path("credentials/restore"), body))
     return _write(session, wire, bundle, given)
 
 

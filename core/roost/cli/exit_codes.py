@@ -14,7 +14,7 @@ OUTPUT_CLOSED = 141
 
 EXIT_CODES = {
     OK: "it was done",
-    ACTION_FAILED: "it was tried and failed: a start, a respawn, a run",
+    ACTION_FAILED: "it was tried and failed: a start, a respawn, a run; or a check found a fault",
     BAD_INPUT: "the command or its input is wrong; nothing was changed",
     NOT_FOUND: "there is no such workspace, bundle, run or log",
     REFUSED: "it conflicts with what exists, or is not allowed as things stand",

@@ -34,7 +34,7 @@ def _confirm(session: Session, wire: Wire, bundle: BundleRef, *, deletes_data: b
     Raises:
         Refused: something else was typed.
     """
-    cuts = wire.get(bundle.path("impact"))["sentence"]
+    cuts = wire.get(bundle.path("impact"), action="bundle.remove")["sentence"]
     what = "its logs and state are deleted" if deletes_data else "its logs and runs stay"
     session.terminal.note(f"removing {bundle}: {cuts + '; ' if cuts else ''}{what}")
     if session.terminal.ask(f"type {bundle.name} to remove it:") != bundle.name:

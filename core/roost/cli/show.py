@@ -10,6 +10,7 @@ from roost.cli.arguments import Arguments
 from roost.cli.exit_codes import OK
 from roost.cli.references import find_bundle
 from roost.cli.session import Session
+from roost.cli.setting_options import settings_facts
 from roost.cli.table import Cell
 from roost.cli.terminal import Terminal
 from roost.cli.verb import Verb
@@ -47,8 +48,11 @@ def _facts(detail: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("source", f"{source['kind']} {source['origin']}"),
         ("command", shlex.join(detail["argv"])),
         ("environment", ", ".join(detail["env_names"])),
+        ("address", view.get("address") or ""),
         ("port", str(definition.get("port") or "")),
+        ("ready path", definition["ready_path"] if view["kind"] == "web" else ""),
         ("restart", spaced(settings["restart"]) + (", protected" if view["protected"] else "")),
+        *settings_facts(settings, definition["after"]),
         ("wanted up", "yes" if view["should_run"] else "no"),
         ("credentials", _credentials(view)),
         ("tools", "" if view["tool_count"] is None else str(view["tool_count"])),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from roost.cli.exit_codes import OK
 from roost.cli.verb import Verb
 from roost.cli.words import STATES, duration, now_ms, percent, plural, size, spaced
 from roost.client.json_text import parse
+from roost.settings.locations import log_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ def _status(session: Session, given: Arguments) -> int:
             ("daemon", _daemon_line(daemon)),
             ("data", daemon["data_dir"]),
             ("socket", wire.socket_path),
+            ("log", _log(daemon["data_dir"])),
             ("uses", f"{percent(daemon['cpu_percent'])} cpu, {size(daemon['rss_bytes'])}"),
             ("viewers", str(daemon["viewers"])),
             ("orphans", str(daemon["orphans"])),
@@ -38,6 +42,12 @@ def _status(session: Session, given: Arguments) -> int:
         ]
     )
     return OK
+
+
+def _log(data_dir: str) -> str:
+    """Return the daemon's own log, if it has one: in the foreground others collect it."""
+    path = log_path(data_dir)
+    return path if os.path.exists(path) else ""
 
 
 def _daemon_line(daemon: Mapping[str, Any]) -> str:
@@ -67,4 +77,11 @@ def _health(bundles: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join([plural(len(bundles), "bundle"), *parts])
 
 
-VERBS = (Verb("status", _status, details="--json prints the DaemonView."),)
+VERBS = (
+    Verb(
+        "status",
+        _status,
+        details="Without a running daemon it says so and exits 5. --json prints the DaemonView.\n"
+        "`roost doctor` looks for what is wrong.",
+    ),
+)

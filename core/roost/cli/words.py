@@ -9,14 +9,41 @@ from __future__ import annotations
 import time
 
 from roost.cli.table import Cell
+from roost.client.amounts import (
+    NOTHING,
+    clock_time,
+    countdown,
+    duration,
+    latency,
+    percent,
+    plural,
+    size,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-NOTHING = "-"
-"""Stands where a value does not apply."""
+__all__ = [
+    "NOTHING",
+    "STATES",
+    "STATUSES",
+    "clock_time",
+    "countdown",
+    "date_time",
+    "duration",
+    "is_process_shown",
+    "latency",
+    "now_ms",
+    "percent",
+    "plural",
+    "size",
+    "spaced",
+    "start_text",
+    "state_cell",
+    "status_cell",
+]
 
 STATES = {
     "running": ("o", "running", "good"),
@@ -44,58 +71,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def duration(milliseconds: int) -> str:
-    """Return a length of time in two units at most: ``3s``, ``4m12``, ``2h11``, ``3d04``."""
-    seconds = max(milliseconds, 0) // 1000
-    if seconds < 60:
-        return f"{seconds}s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes}m{seconds:02d}"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours}h{minutes:02d}"
-    days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02d}"
-
-
-def latency(milliseconds: int | None) -> str:
-    """Return a response, start or run time: ``18ms``, ``1.2s``, ``4m12``."""
-    if milliseconds is None:
-        return NOTHING
-    if milliseconds < 1000:
-        return f"{max(milliseconds, 0)}ms"
-    return f"{milliseconds / 1000:.1f}s" if milliseconds < 10_000 else duration(milliseconds)
-
-
-def size(count: int) -> str:
-    """Return bytes with a binary unit: ``512B``, ``61M``, ``1.2G``."""
-    value = float(max(count, 0))
-    for unit in "BKMGT":
-        if value < 1023.5:
-            return f"{value:.1f}{unit}" if unit in "GT" and value < 9.95 else f"{value:.0f}{unit}"
-        value /= 1024
-    return f"{value:.0f}P"
-
-
-def percent(value: float) -> str:
-    """Return a percentage: one decimal below ten, none above."""
-    return f"{value:.1f}%" if value < 9.95 else f"{value:.0f}%"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return ``1 run``, ``2 runs``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def spaced(name: object) -> str:
     """Return a code as words: ``stop_old`` becomes ``stop old``."""
     return str(name).replace("_", " ")
-
-
-def clock_time(at: int) -> str:
-    """Return the local time of day of an epoch millisecond."""
-    return time.strftime("%H:%M:%S", time.localtime(at / 1000))
 
 
 def date_time(at: int | None) -> str:
@@ -103,12 +81,6 @@ def date_time(at: int | None) -> str:
     if at is None:
         return NOTHING
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at / 1000))
-
-
-def countdown(until: int | None, now: int) -> str:
-    """Return what is left of a wait, or ``now`` once it is over."""
-    left = (until or now) - now
-    return "now" if left <= 0 else duration(left + 999)
 
 
 def state_cell(bundle: Mapping[str, Any], now: int) -> Cell:

@@ -15,11 +15,13 @@ from roost_tui.actions import (
     footer_entries,
     key_text,
 )
+from roost_tui.bundle_screen import entries_here
 from roost_tui.keymap import NEVER_DESTRUCTIVE, conflicts, remap
 
 OUTSIDE_THE_DASHBOARD = {
     "bundle.list",
     "bundle.show",
+    "bundle.settings",
     "bundle.add",
     "bundle.tools",
     "run.show",
@@ -61,6 +63,13 @@ def test_no_key_has_two_meanings_in_one_panel() -> None:
 def test_keys_of_shells_and_editors_never_interrupt_work() -> None:
     dangerous = [entry for entry in KEY_ACTIONS if entry.risk >= Risk.INTERRUPTS]
     assert not any(set(entry.keys.split(",")) & NEVER_DESTRUCTIVE for entry in dangerous)
+
+
+def test_the_bundle_screen_binds_each_key_once() -> None:
+    bound = bindings_at(entries_here(KEY_ACTIONS), Place.BUNDLE)
+    keys = [key for entry in bound for key in entry.key.split(",")]
+    assert {"R", "w", "escape", "j"} <= set(keys)
+    assert len(keys) == len(set(keys))
 
 
 @pytest.mark.parametrize("place", EVERYWHERE)

@@ -6,7 +6,6 @@ import pytest
 from tests.support.fake_engine import FakeEngine, sample_engine
 from tests.support.screen import NARROW, WIDE, open_screen, press, shown, until
 from textual.pilot import Pilot
-from textual.screen import ModalScreen
 
 from roost_tui.actions import EVERYWHERE, FILTERED, KEY_ACTIONS, TABLES, Place
 from roost_tui.app import RoostApp
@@ -15,8 +14,11 @@ LEAVING = ("screen.detach", "link.retry")
 
 
 async def _back_to(app: RoostApp, pilot: Pilot[None], place: Place) -> None:
-    while isinstance(app.screen, ModalScreen):
+    for _ in range(20):
+        if app.screen is app.dashboard:
+            break
         await press(pilot, "escape")
+    assert app.screen is app.dashboard, f"{app.screen} stays in front"
     if app.dashboard.is_typing:
         await press(pilot, "escape")
     app.dashboard.is_zoomed = app.dashboard.is_faults_only = False
@@ -46,8 +48,10 @@ async def test_the_palette_offers_only_what_the_panel_can_do(place: Place) -> No
         offered = {entry.id for entry in app.dashboard.performable()}
         assert ("screen.filter" in offered) == (place in FILTERED)
         assert ("screen.sort_order" in offered) == (place in TABLES)
-        for action_id in offered - {*LEAVING, "screen.help", "screen.workspace", "screen.menu"}:
+        kept_out = {*LEAVING, "screen.help", "screen.workspace", "screen.menu"}
+        for action_id in sorted(offered - kept_out):
             app.dashboard.action_perform(action_id)
+            await pilot.pause()
             await _back_to(app, pilot, place)
         assert app.is_running
 

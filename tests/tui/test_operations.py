@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from tests.support.fake_engine import FIXED_START, FakeEngine, bundle_view, sample_engine
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import cast
+
+from tests.support.fake_engine import (
+    FIXED_START,
+    FakeEngine,
+    bundle_view,
+    definition_of,
+    run_view,
+    sample_engine,
+)
 from tests.support.screen import open_screen, press, shown, until
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from roost.errors import StoreUnavailable
-from roost.models import BundleKind, CallRequest, CredentialWrite, RunStatus, SlotState
+from roost.models import (
+    BundleKind,
+    CallRequest,
+    CredentialWrite,
+    EngineEvent,
+    Impact,
+    RespawnStrategy,
+    RunStatus,
+    SlotState,
+)
 from roost_tui import render
 from roost_tui.app import RoostApp
+from roost_tui.cut_text import cut_text
 from roost_tui.modals import (
     CallToolModal,
     ConfirmModal,
@@ -78,6 +101,41 @@ async def test_what_cannot_be_seen_is_asked_about_too() -> None:
         assert not fake.called("stop")
 
 
+async def test_what_depends_on_a_bundle_is_part_of_the_question() -> None:
+    fake = _fake()
+    definition = replace(definition_of(bundle_view("front")), after=("api",))
+    fake.add_bundle(bundle_view("front"), definition)
+    async with open_screen(fake) as (app, pilot):
+        await press(pilot, "s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmModal))
+        cut = "\n".join(str(part.content) for part in app.screen.query(".cut").results(Static))
+        assert "1 bundle depends on it" in cut and "front" in cut
+        assert fake.called("impact")[0]["action"] == "bundle.stop"
+
+
+async def test_a_handover_cuts_nothing_so_nothing_is_asked() -> None:
+    fake = FakeEngine()
+    view = bundle_view("api")
+    settings = replace(definition_of(view).settings, strategy=RespawnStrategy.HANDOVER)
+    fake.add_bundle(view, replace(definition_of(view), settings=settings))
+    fake.add_run(run_view("r-1", bundle="api"))
+    async with open_screen(fake) as (app, pilot):
+        await press(pilot, "R")
+        await until(pilot, lambda: bool(fake.called("respawn")))
+        assert len(app.screen_stack) == 1
+
+
+def test_a_question_names_some_runs_and_counts_the_rest() -> None:
+    runs = tuple(f"r-{number}" for number in range(1, 6))
+    impact = Impact(
+        runs, True, False, "cuts 5 runs and 2 clients; 1 bundle depends on it", 2, ("b",)
+    )
+    assert cut_text(bundle_view("api"), impact) == (
+        "It cuts 5 runs and 2 clients; 1 bundle depends on it. "
+        "Runs: r-1, r-2, r-3 and 2 more. After it come b."
+    )
+
+
 async def test_a_dead_bundle_has_nothing_to_cut() -> None:
     fake = _fake(kind=BundleKind.WEB, state=SlotState.DEAD)
     async with open_screen(fake) as (app, pilot):
@@ -136,8 +194,7 @@ async def test_without_a_connection_nothing_is_done_and_that_is_said() -> None:
         fake.disconnect()
         await until(pilot, lambda: not app.state.link.is_live)
         await press(pilot, "R")
-        await until(pilot, lambda: bool(app.messages))
-        assert "not connected" in app.messages[-1].text
+        await until(pilot, lambda: "not connected" in app.messages[-1].text)
 
 
 async def test_a_run_is_stopped_after_a_yes() -> None:
@@ -208,10 +265,30 @@ async def test_a_tool_call_becomes_a_run_that_is_selected() -> None:
         assert run is not None and run.tool == "search_files" and run.id != "r-8f3"
 
 
+async def _asked_to_stop_the_daemon(app: RoostApp, pilot: Pilot[None]) -> str:
+    app.dashboard.action_perform("daemon.stop")
+    await until(pilot, lambda: isinstance(app.screen, ConfirmModal))
+    return str(app.screen.query_one(".cut", Static).content)
+
+
 async def test_stopping_the_daemon_says_what_it_takes_along() -> None:
     fake = sample_engine()
     async with open_screen(fake) as (app, pilot):
-        app.dashboard.action_perform("daemon.stop")
+        cut = await _asked_to_stop_the_daemon(app, pilot)
+        assert "It stops 6 bundles." in cut
+        assert "It cuts 2 runs: filesystem.search_files, notebook.render." in cut
         await _answer(app, pilot, ConfirmModal, True)
         await until(pilot, lambda: not app.state.link.is_live)
         assert fake.called("shutdown")
+
+
+async def test_stopping_the_daemon_counts_the_other_screens_and_no_is_the_default() -> None:
+    fake = _fake()
+    async with aclosing(cast(AsyncGenerator[EngineEvent, None], fake.events())) as other:
+        await anext(other)
+        async with open_screen(fake) as (app, pilot):
+            cut = await _asked_to_stop_the_daemon(app, pilot)
+            assert "It stops 1 bundle. 1 other screen would lose it too." in cut
+            await press(pilot, "enter")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+            assert not fake.called("shutdown")

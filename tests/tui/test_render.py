@@ -6,7 +6,13 @@ import unicodedata
 from dataclasses import astuple
 
 import pytest
-from tests.support.fake_engine import FIXED_START, bundle_view, crash_record, run_view
+from tests.support.fake_engine import (
+    FIXED_START,
+    bundle_view,
+    crash_record,
+    generation_view,
+    run_view,
+)
 
 from roost.models import (
     GenerationView,
@@ -87,7 +93,9 @@ def test_no_glyph_that_carries_state_is_ever_drawn_wide() -> None:
 
 
 def test_the_plain_set_is_ascii() -> None:
-    assert all(glyph.isascii() and len(glyph) == 1 for glyph in astuple(ASCII))
+    glyphs = [glyph for glyph in astuple(ASCII) if glyph != ASCII.spark]
+    assert all(len(glyph) == 1 for glyph in glyphs)
+    assert all(glyph.isascii() for glyph in astuple(ASCII))
 
 
 def test_a_bundle_that_waits_says_how_long() -> None:
@@ -114,6 +122,34 @@ def test_a_bundle_that_lags_behind_says_in_what() -> None:
         "stale",
     )
     assert render.short_reasons(bundle_view("a", restart_pending=True), 0) == ("restart pending",)
+
+
+def test_a_handover_names_its_candidate_and_step_and_a_failed_one_its_step() -> None:
+    begun = bundle_view("a", step=StartStep.PREPARE)
+    verified = bundle_view("a", step=StartStep.HANDSHAKE, candidate=generation_view(8))
+    failed = bundle_view(
+        "a", step=StartStep.HANDSHAKE, reason=Reason("exited", "it ended"), stale=("credentials",)
+    )
+    assert render.short_reasons(begun, 0)[0] == "handover prepare"
+    assert render.short_reasons(verified, 0) == (
+        "handover to 8 handshake",
+        "handover handshake",
+        "handover",
+    )
+    assert render.short_reasons(failed, 0) == (
+        "stale credentials, handshake failed",
+        "stale credentials",
+        "stale",
+    )
+
+
+def test_a_start_that_waits_names_what_it_waits_for() -> None:
+    waiting = bundle_view("a", state=SlotState.STOPPED, waits_for=("db", "cache"))
+    assert render.short_reasons(waiting, 0) == (
+        "waits for db, cache",
+        "waits for db +1",
+        "waits",
+    )
 
 
 def test_missing_fields_are_named() -> None:

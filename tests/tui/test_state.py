@@ -137,10 +137,11 @@ def test_a_batch_gives_what_its_events_give_one_by_one() -> None:
     assert list(batch.runs) == ["r-1", "r-2", "r-3"]
 
 
-def test_a_closing_notice_is_kept_until_the_stream_ends() -> None:
-    state = _after(Closing("asked to"))
+def test_after_a_closing_notice_nothing_is_heard_and_the_rows_stay() -> None:
+    state = _after(BundleChanged(bundle_view("a")), Closing("asked to"))
     assert state.link == Link(LinkPhase.CLOSING, "asked to")
-    assert state.link.is_live
+    assert not state.link.is_live
+    assert len(state.bundles) == 1
 
 
 def test_a_lost_daemon_changes_nothing_but_the_link() -> None:

@@ -26,11 +26,14 @@ class Place(StrEnum):
     LOGS = "logs"
     DETAIL = "detail"
     EVENTS = "events"
+    BUNDLE = "bundle"
+    """The one panel of the bundle screen."""
 
 
 TABLES = (Place.BUNDLES, Place.RUNS)
 BOTTOM = (Place.LOGS, Place.DETAIL, Place.EVENTS)
 EVERYWHERE = (*TABLES, *BOTTOM)
+"""The panels of the dashboard."""
 FILTERED = (*TABLES, Place.LOGS)
 """Panels that take a filter."""
 
@@ -74,14 +77,18 @@ class KeyAction:
         return f"screen.perform('{self.id}')"
 
 
-def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = EVERYWHERE) -> KeyAction:
+_SCROLLED = (*EVERYWHERE, Place.BUNDLE)
+
+
+def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = _SCROLLED) -> KeyAction:
     label = name.replace("_", " ")
     return KeyAction(
         f"move.{name}", keys, label, help, "Move", places, on_widget=True, in_palette=False
     )
 
 
-_BUNDLE_ANYWHERE = (Place.BUNDLES, *BOTTOM)
+_BUNDLE_ANYWHERE = (Place.BUNDLES, *BOTTOM, Place.BUNDLE)
+_OF_ONE_BUNDLE = (Place.BUNDLES, Place.BUNDLE)
 
 KEY_ACTIONS: tuple[KeyAction, ...] = (
     _move("down", "down,j", "Next row or line"),
@@ -95,7 +102,7 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     _move("left", "left", "Scroll left", (Place.LOGS,)),
     _move("right", "right", "Scroll right", (Place.LOGS,)),
     KeyAction(
-        "screen.open", "enter", "open", "Open the detail of the row", "Move", TABLES, footer=4
+        "screen.open", "enter", "open", "Open the bundle or the run", "Move", TABLES, footer=4
     ),
     KeyAction(
         "screen.back",
@@ -113,6 +120,7 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("screen.next_tab", "]", "next tab", "To the next tab", "Move", footer=11),
     KeyAction("screen.previous_tab", "[", "previous tab", "To the previous tab", "Move"),
     KeyAction("screen.dashboard", "1", "dashboard", "Back to the whole dashboard", "Move"),
+    KeyAction("screen.bundle", "2", "bundle", "Everything about this bundle", "Move"),
     KeyAction(
         "screen.zoom", "z", "zoom", "One panel over the whole screen, or back", "Move", footer=8
     ),
@@ -170,17 +178,26 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
         _BUNDLE_ANYWHERE,
         footer=6,
     ),
-    KeyAction("bundle.start", "S", "start", "Start it", "Bundle", (Place.BUNDLES,), footer=7),
+    KeyAction(
+        "bundle.why",
+        "w",
+        "why",
+        "Why it is down: every check in order, and what mends it",
+        "Bundle",
+        (Place.BUNDLES, Place.DETAIL, Place.EVENTS, Place.BUNDLE),
+        footer=4,
+    ),
+    KeyAction("bundle.start", "S", "start", "Start it", "Bundle", _OF_ONE_BUNDLE, footer=7),
     KeyAction(
         "bundle.stop",
         "s",
         "stop",
         "Stop it and everything it started",
         "Bundle",
-        (Place.BUNDLES,),
+        _OF_ONE_BUNDLE,
         footer=7,
     ),
-    KeyAction("bundle.call", "t", "call tool", "Call one of its tools", "Bundle", (Place.BUNDLES,)),
+    KeyAction("bundle.call", "t", "call tool", "Call one of its tools", "Bundle", _OF_ONE_BUNDLE),
     KeyAction("bundle.logs", "l", "logs", "Follow the log", "Bundle"),
     KeyAction(
         "bundle.previous_logs",
@@ -190,14 +207,14 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
         "Bundle",
         _BUNDLE_ANYWHERE,
     ),
-    KeyAction("run.list", "u", "runs", "The runs of this bundle", "Bundle", (Place.BUNDLES,)),
+    KeyAction("run.list", "u", "runs", "The runs of this bundle", "Bundle", _OF_ONE_BUNDLE),
     KeyAction(
         "bundle.remove",
         "D",
         "remove",
         "Stop it and take it out; its name is typed",
         "Bundle",
-        (Place.BUNDLES,),
+        _OF_ONE_BUNDLE,
     ),
     KeyAction("run.stop", "s", "stop", "Stop the run", "Run", (Place.RUNS,), footer=5),
     KeyAction(
@@ -220,6 +237,13 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("screen.pause", "P", "pause", "Hold the picture still, or go on", "Screen"),
     KeyAction("screen.messages", "", "messages", "What was done and what went wrong", "Screen"),
     KeyAction("link.retry", "r", "retry", "Connect again now", "Screen", footer=3),
+    KeyAction(
+        "daemon.doctor",
+        "d",
+        "doctor",
+        "Check what the daemon stands on, and how to mend what is wrong",
+        "Screen",
+    ),
     KeyAction(
         "daemon.stop", "", "stop the daemon", "Stop the daemon with all bundles and runs", "Screen"
     ),
@@ -278,3 +302,11 @@ def key_text(keys: str, *, all_keys: bool = False) -> str:
     """Return keys as people read them: the first one, or all of them."""
     names = [_KEY_TEXT.get(key, key) for key in keys.split(",") if key]
     return " ".join(names) if all_keys else "".join(names[:1])
+
+
+def key_sections(entries: Iterable[KeyAction]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the keys with what they do by group, in the order of the table."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for entry in entries:
+        groups.setdefault(entry.group, []).append((key_text(entry.keys, all_keys=True), entry.help))
+    return list(groups.items())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
@@ -15,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
-from textual.worker import WorkerFailed
+from textual.worker import Worker, WorkerFailed
 
 from roost.clock import Clock, SystemClock
 from roost.contract import EngineAPI
@@ -28,11 +29,12 @@ from roost_tui.keymap import remap
 from roost_tui.link import Connect, EngineLink
 from roost_tui.notes import Message, RowKey, RowNote, Severity
 from roost_tui.operations import Operations
+from roost_tui.selection import Selection
 from roost_tui.state import Link, ScreenState, fold, with_link
 from roost_tui.themes import DEFAULT_THEME, ROOST_THEMES, with_additions
 
 if TYPE_CHECKING:
-    from roost_tui.modals import CallToolModal, CredentialsModal
+    from roost_tui.modals import CallToolModal, CredentialsModal, DoctorModal, WhyModal
 
 Answer = TypeVar("Answer")
 
@@ -198,9 +200,22 @@ class RoostApp(App[None], inherit_bindings=False):
                 if (view.workspace, view.name) == self._modal_about:
                     show(view)
 
-    def watch_state(self, state: ScreenState) -> None:
+    def watch_state(self, before: ScreenState, state: ScreenState) -> None:
         if self._has_screen:
             self.dashboard.state = state
+        if before.link.phase is not state.link.phase:
+            self._say_link(before, state)
+
+    def _say_link(self, before: ScreenState, state: ScreenState) -> None:
+        """Keep in the messages how the connection changed; who sees no banner is told at once."""
+        from roost_tui.link_messages import message  # loaded after the first paint
+
+        if (said := message(before, state.link)) is None:
+            return
+        severity, text = said
+        self.messages.append(Message(self.clock.now(), severity, text))
+        if self._has_screen and not self.screen.query("#banner"):
+            self.notify(text, severity=_TOAST.get(severity, "information"), markup=False)
 
     def watch_notes(self, notes: Mapping[RowKey, RowNote]) -> None:
         if self._has_screen:
@@ -216,11 +231,44 @@ class RoostApp(App[None], inherit_bindings=False):
     @on(Dashboard.OperationRequested)
     def do_operation(self, message: Dashboard.OperationRequested) -> None:
         message.stop()
-        self.run_worker(
-            self._operations.perform(message.action_id, message.selection),
-            name=message.action_id,
-            group="operations",
-        )
+        self.begin_operation(message.action_id, message.selection)
+
+    def begin_operation(self, action_id: str, selection: Selection) -> None:
+        """Do an action in a worker of its own."""
+        self._begin(partial(self._operations.perform, action_id, selection), action_id)
+
+    def _begin(
+        self,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        name: str,
+        group: str = "operations",
+        *,
+        exclusive: bool = False,
+    ) -> Worker[None]:
+        """Do this in a worker of its own.
+
+        It is given as a function: a worker that is cancelled before it begins must not leave a
+        coroutine behind that nobody awaited.
+        """
+        return self.run_worker(work, name=name, group=group, exclusive=exclusive)
+
+    @on(Dashboard.BundleOpened)
+    def open_bundle(self, message: Dashboard.BundleOpened) -> None:
+        from roost_tui.bundle_screen import BundleScreen  # loaded after the first paint
+
+        message.stop()
+        if not (self.is_running and self.screen_stack):
+            return  # a screen pushed while the others are closed would stay open
+        dashboard, key = self.dashboard, message.key
+        bundle = dashboard.shown.bundles.get(key)
+        if bundle is None or self.screen is not dashboard:
+            return
+
+        def go_on(action_id: str | None) -> None:
+            if action_id is not None:
+                dashboard.go_on_with(key, action_id)
+
+        self.push_screen(BundleScreen(dashboard, lambda: self.engine, bundle), go_on)
 
     @on(Dashboard.RetryRequested)
     def retry_link(self, message: Dashboard.RetryRequested) -> None:
@@ -256,22 +304,34 @@ class RoostApp(App[None], inherit_bindings=False):
         )
 
     def _change_credentials(self, change: Callable[..., Any], *arguments: Any) -> None:
-        self.run_worker(
-            change(self.screen, *arguments), name="write credentials", group="operations"
-        )
+        self._begin(partial(change, self.screen, *arguments), "write credentials")
+
+    def on_doctor_modal_check_requested(self, message: DoctorModal.CheckRequested) -> None:
+        message.stop()
+        work = partial(self._operations.examine, message.modal)
+        self._begin(work, "doctor", "doctor", exclusive=True)
+
+    def on_why_modal_check_requested(self, message: WhyModal.CheckRequested) -> None:
+        message.stop()
+        work = partial(self._operations.explain, message.modal, message.workspace, message.bundle)
+        self._begin(work, "why", "why", exclusive=True)
 
     def on_call_tool_modal_call_requested(self, message: CallToolModal.CallRequested) -> None:
         from roost_tui.modals import CallToolModal  # loaded by now: one is open
 
         modal = self.screen
         assert isinstance(modal, CallToolModal)
-        self.run_worker(
-            self._operations.call_tool(modal, message.workspace, message.bundle, message.request),
-            name="call tool",
-            group="operations",
+        work = partial(
+            self._operations.call_tool, modal, message.workspace, message.bundle, message.request
         )
+        self._begin(work, "call tool")
 
     # What operations need
+
+    @property
+    def entries(self) -> tuple[KeyAction, ...]:
+        """The table of actions as allowed and remapped."""
+        return self._entries
 
     @property
     def screen_state(self) -> ScreenState:
@@ -303,15 +363,26 @@ class RoostApp(App[None], inherit_bindings=False):
 
     async def ask(self, question: ModalScreen[Answer]) -> Answer | None:
         """Show a question and wait for the answer."""
+        if not self.is_running:
+            return None
         return await self.push_screen_wait(question)
 
-    def open_modal(self, modal: ModalScreen[Any], about: RowKey) -> None:
-        """Show a modal that goes on by messages."""
+    def open_modal(
+        self,
+        modal: ModalScreen[Answer],
+        about: RowKey | None,
+        then: Callable[[Answer | None], None] | None = None,
+    ) -> None:
+        """Show a modal that goes on by messages; `about` is the bundle whose changes it shows."""
+        if not self.is_running:
+            return  # a screen pushed while the others are closed would stay open
         self._modal_about = about
-        self.push_screen(modal)
+        self.push_screen(modal, then)
 
     def open_run(self, run: RunView) -> None:
-        """Put the cursor on a run."""
+        """Put the cursor on a run, and come back to the dashboard for it."""
+        if self.screen.id == "bundle-screen":
+            self.screen.dismiss(None)
         self.dashboard.show_run(run)
 
     # Ends

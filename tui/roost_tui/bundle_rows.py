@@ -62,9 +62,12 @@ def _beside_state(bundle: BundleView, drawing: Drawing) -> tuple[Sequence[str], 
     The steps of an action under way say more than that it is pending.
     """
     note = drawing.notes.get((bundle.workspace, bundle.name))
-    is_told_by_state = note is not None and note.is_pending and bundle.state in UNDER_WAY
+    is_under_way = bundle.state in UNDER_WAY or render.is_handing_over(bundle)
+    is_told_by_state = note is not None and note.is_pending and is_under_way
     if note is not None and not note.is_over(drawing.now) and not is_told_by_state:
         return note.wordings(beside=bundle.state), note.tone
+    if render.is_handing_over(bundle):
+        return render.short_reasons(bundle, drawing.now), Tone.BUSY
     is_warning = bundle.state is SlotState.RUNNING
     reasons = render.short_reasons(bundle, drawing.now)
     return reasons, Tone.WARN if is_warning else Tone.MUTED

@@ -26,20 +26,21 @@ def detail_lines(
         width: cells of a line.
         glyphs: the set of characters.
     """
-    lines = [_title(bundle, now, glyphs)]
+    lines = [title_line(bundle, now, glyphs)]
     if bundle.reason is not None:
         lines += sentence(bundle.reason.sentence, width)
-    lines += [blank(), *_facts(bundle, width)]
+    lines += [blank(), *facts(bundle, width)]
     if detail is not None:
-        lines += _definition(detail, width)
+        lines += definition_lines(detail, width)
     if bundle.crash is not None:
-        lines += [blank(), *_crash(bundle.crash)]
+        lines += [blank(), *crash_lines(bundle.crash)]
     if detail is not None and detail.generations:
         lines += [blank(), *_generations(detail.generations, now)]
     return lines
 
 
-def _title(bundle: BundleView, now: int, glyphs: Glyphs) -> Spans:
+def title_line(bundle: BundleView, now: int, glyphs: Glyphs) -> Spans:
+    """Return the name with the state and how long it has lasted."""
     face = render.state_face(bundle.state, glyphs)
     title = f"  {bundle.title}" if bundle.title != bundle.name else ""
     return (
@@ -50,10 +51,24 @@ def _title(bundle: BundleView, now: int, glyphs: Glyphs) -> Spans:
     )
 
 
-def _facts(bundle: BundleView, width: int) -> list[Spans]:
+def facts(bundle: BundleView, width: int) -> list[Spans]:
+    """Return what is so of a bundle beyond its state."""
+    return [*kind_lines(bundle), *attention_lines(bundle, width), *offer_lines(bundle)]
+
+
+def kind_lines(bundle: BundleView) -> list[Spans]:
+    """Return what kind of bundle it is, and which credentials it has."""
     era = f", MCP {bundle.era}" if bundle.era else ""
     kind = f"{bundle.kind} {bundle.runtime}, version {bundle.version}{era}"
-    lines = [pair("kind", (kind, Tone.TEXT)), pair("credentials", *_credentials(bundle))]
+    return [pair("kind", (kind, Tone.TEXT)), pair("credentials", *_credentials(bundle))]
+
+
+def attention_lines(bundle: BundleView, width: int) -> list[Spans]:
+    """Return what an operator has to know of a bundle before doing anything to it."""
+    lines: list[Spans] = []
+    if bundle.waits_for:
+        text = f"its start waits until {', '.join(bundle.waits_for)} can serve"
+        lines += wrapped_pair("waits for", text, width, Tone.WARN)
     if bundle.stale:
         text = f"the process lags behind in {', '.join(bundle.stale)}; respawn it to catch up"
         lines += wrapped_pair("stale", text, width, Tone.WARN)
@@ -64,6 +79,14 @@ def _facts(bundle: BundleView, width: int) -> list[Spans]:
         lines.append(pair("protected", ("stop, respawn and remove ask for a reason", Tone.TEXT)))
     if bundle.failures:
         lines.append(pair("failures", (str(bundle.failures), Tone.FAULT)))
+    return lines
+
+
+def offer_lines(bundle: BundleView) -> list[Spans]:
+    """Return what a bundle offers: where it is reached and how many tools it has."""
+    lines: list[Spans] = []
+    if bundle.address is not None:
+        lines.append(pair("address", (bundle.address, Tone.ACCENT)))
     if bundle.tool_count is not None:
         lines.append(pair("tools", (str(bundle.tool_count), Tone.TEXT)))
     return lines
@@ -78,7 +101,8 @@ def _credentials(bundle: BundleView) -> tuple[Span, ...]:
     return ((text, Tone.TEXT), (f", missing {', '.join(bundle.missing_fields)}", Tone.WARN))
 
 
-def _definition(detail: BundleDetail, width: int) -> list[Spans]:
+def definition_lines(detail: BundleDetail, width: int) -> list[Spans]:
+    """Return what is started, and with which environment."""
     names = ", ".join(detail.env_names) or "none added"
     source = f"{detail.definition.source.kind}: {detail.definition.source.origin}"
     return [
@@ -88,7 +112,8 @@ def _definition(detail: BundleDetail, width: int) -> list[Spans]:
     ]
 
 
-def _crash(crash: CrashRecord) -> list[Spans]:
+def crash_lines(crash: CrashRecord) -> list[Spans]:
+    """Return the last end that nobody asked for, with its last words."""
     where = f" at {crash.step.replace('_', ' ')}" if crash.step else ""
     head = f"{render.clock_time(crash.at)} generation {crash.generation} ended: {crash.exit}{where}"
     return [pair("crash", (head, Tone.FAULT)), *raw_lines(crash.stderr_tail)]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.message import Message
 
 from roost.contract import ACTIONS
-from roost.models import BundleKind, SlotState
-from roost_tui.actions import BOTTOM, EVERYWHERE, FILTERED, TABLES, KeyAction, Place, key_text
+from roost_tui.actions import (
+    BOTTOM,
+    EVERYWHERE,
+    FILTERED,
+    TABLES,
+    KeyAction,
+    Place,
+    key_sections,
+    key_text,
+)
 from roost_tui.state import LinkPhase
+from roost_tui.usefulness import TOOL_KINDS, fits
 
 if TYPE_CHECKING:
     from roost_tui.dashboard import Dashboard
 
 Item = TypeVar("Item")
 
-TOOL_KINDS = (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
-
-STARTABLE = (SlotState.STOPPED, SlotState.DEAD, SlotState.BACKING_OFF)
-STOPPABLE = (SlotState.STARTING, SlotState.RUNNING, SlotState.BACKING_OFF)
+_OF_BUNDLE = ("screen.bundle", "bundle.previous_logs", "run.list")
+"""Actions of the screen alone that need a bundle."""
 
 
 class Commands:
@@ -30,7 +37,8 @@ class Commands:
     def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
         self._handlers: dict[str, Callable[[], None]] = {
-            "screen.open": lambda: dashboard.go_to(Place.DETAIL),
+            "screen.open": self._open,
+            "screen.bundle": self._open_bundle,
             "screen.back": self._back,
             "screen.next_panel": lambda: self._step_panel(1),
             "screen.previous_panel": lambda: self._step_panel(-1),
@@ -108,7 +116,7 @@ class Commands:
                 return selection.run is not None
             case "bundle.call":
                 return selection.bundle is not None and selection.bundle.kind in TOOL_KINDS
-        if action_id in ("bundle.previous_logs", "run.list") or self._is_of_bundle(action_id):
+        if action_id in _OF_BUNDLE or self._is_of_bundle(action_id):
             return selection.bundle is not None
         return True
 
@@ -123,18 +131,8 @@ class Commands:
         is_beyond_reach = known is not None and known.risk and not dashboard.state.link.is_live
         if is_beyond_reach or not self.can_perform(action_id):
             return False
-        if (bundle := selection.bundle) is not None:
-            match action_id:
-                case "bundle.start":
-                    return bundle.state in STARTABLE
-                case "bundle.stop":
-                    return bundle.state in STOPPABLE
-                case "bundle.credentials":
-                    return bundle.field_count > 0
-                case "bundle.call":
-                    return bundle.state is SlotState.RUNNING
-                case "bundle.previous_logs":
-                    return bundle.generation is not None and bundle.generation.number > 1
+        if selection.bundle is not None and not fits(action_id, selection.bundle):
+            return False
         if action_id == "run.stop":
             return selection.run is not None and selection.run.status.is_active
         if action_id == "screen.back":
@@ -148,6 +146,17 @@ class Commands:
         self._dashboard.notify(text, markup=False)
 
     # Moving about
+
+    def _open(self) -> None:
+        if self._dashboard.lead is Place.BUNDLES:
+            self._open_bundle()
+        else:
+            self._dashboard.go_to(Place.DETAIL)
+
+    def _open_bundle(self) -> None:
+        bundle = self._dashboard.selection.bundle
+        if bundle is not None:
+            self._post(self._dashboard.BundleOpened((bundle.workspace, bundle.name)))
 
     def _back(self) -> None:
         dashboard = self._dashboard
@@ -290,7 +299,7 @@ class Commands:
             for entry in self._dashboard.entries
             if entry.keys and self._dashboard.place in entry.places and self.can_perform(entry.id)
         ]
-        self._dashboard.app.push_screen(HelpModal(_sections(entries)))
+        self._dashboard.app.push_screen(HelpModal(key_sections(entries)))
 
     def _pick_workspace(self) -> None:
         from roost_tui.modals import PickerModal  # modals load after the first paint
@@ -320,11 +329,3 @@ def _next(items: Sequence[Item], current: Item, by: int) -> Item:
 
 def _is_on_menu(entry: KeyAction, group: str, lead: Place) -> bool:
     return entry.group in (group, "Row") and entry.id != "screen.menu" and lead in entry.places
-
-
-def _sections(entries: Iterable[KeyAction]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the keys by group, in the order of the table."""
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for entry in entries:
-        groups.setdefault(entry.group, []).append((key_text(entry.keys, all_keys=True), entry.help))
-    return list(groups.items())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingsMap
 from textual.containers import Vertical
@@ -17,8 +15,8 @@ from textual.reactive import reactive
 
 from roost.clock import Clock
 from roost.contract import EngineAPI
-from roost.models import BundleView, RunView
-from roost_tui import bundle_rows, bundle_text, remarks, row_text, run_rows, tables_model
+from roost.models import RunView
+from roost_tui import bundle_rows, remarks, run_rows, tables_model
 from roost_tui.actions import (
     FILTER_KEYS,
     KeyAction,
@@ -29,16 +27,14 @@ from roost_tui.actions import (
 )
 from roost_tui.columns import Drawing
 from roost_tui.commands import Commands
-from roost_tui.feed import SelectionFeed
 from roost_tui.filters import BUNDLE_KEYS, LOG_KEYS, NO_FILTER, RUN_KEYS, FilterError, parse_filter
 from roost_tui.glyphs import UNICODE, Glyphs
 from roost_tui.notes import RowKey, RowNote, Severity
-from roost_tui.panels import PanelScreen
 from roost_tui.row_model import Choice
-from roost_tui.row_text import Detail
 from roost_tui.selection import NOTHING_SELECTED, Selection
+from roost_tui.selection_screen import SelectionScreen
 from roost_tui.spans import Tone
-from roost_tui.state import LinkPhase, ScreenState, with_link
+from roost_tui.state import ScreenState, with_link
 from roost_tui.titles import Titles
 from roost_tui.widgets.banner import Banner
 from roost_tui.widgets.filter_bar import FilterBar
@@ -51,11 +47,8 @@ from roost_tui.widgets.table import RowTable
 from roost_tui.widgets.tables import BundleTable, RunTable
 from roost_tui.widgets.tones import Swatch
 
-SETTLE_S = 0.08
-"""How long the cursor must rest before the panels read what belongs to its row."""
 
-
-class Dashboard(PanelScreen, inherit_bindings=False):
+class Dashboard(SelectionScreen, inherit_bindings=False):
     """The main screen.
 
     Args:
@@ -69,20 +62,13 @@ class Dashboard(PanelScreen, inherit_bindings=False):
 
     AUTO_FOCUS = "#bundles"
 
-    state: reactive[ScreenState] = reactive(ScreenState(), init=False)
-    shown: reactive[ScreenState] = reactive(ScreenState())
-    """`state`, or what it was when the picture was paused."""
     notes: reactive[Mapping[RowKey, RowNote]] = reactive({}, init=False)
     workspace: reactive[str | None] = reactive(None)
-    now: reactive[int] = reactive(0, init=False)
     is_paused: reactive[bool] = reactive(False, init=False)
     is_faults_only: reactive[bool] = reactive(False, init=False)
 
     bundle_table = query_one("#bundles", BundleTable)
     run_table = query_one("#runs", RunTable)
-    log_view = query_one("#logs", LogView)
-    detail_view = query_one("#detail", LinesView)
-    events_view = query_one("#events", LinesView)
     filter_bar = query_one("#filter-bar", FilterBar)
 
     @dataclass
@@ -91,6 +77,12 @@ class Dashboard(PanelScreen, inherit_bindings=False):
 
         action_id: str
         selection: Selection
+
+    @dataclass
+    class BundleOpened(Message):
+        """Everything about one bundle is wanted."""
+
+        key: RowKey
 
     class RetryRequested(Message):
         """The operator does not want to wait for the next attempt to connect."""
@@ -115,10 +107,8 @@ class Dashboard(PanelScreen, inherit_bindings=False):
         workspace: str | None = None,
         is_read_only: bool = False,
     ) -> None:
-        super().__init__(id="dashboard")
+        super().__init__(engine, clock, glyphs, id="dashboard")
         self.entries = tuple(entries)
-        self.clock = clock
-        self.glyphs = glyphs
         self.set_reactive(Dashboard.workspace, workspace)
         self.set_reactive(Dashboard.now, clock.now())
         self.choices = {
@@ -127,11 +117,8 @@ class Dashboard(PanelScreen, inherit_bindings=False):
         }
         self.is_read_only = is_read_only
         """Whether nothing can be changed from here."""
-        self._engine = engine
         self.bundle_model = tables_model.bundle_model()
         self.run_model = tables_model.run_model()
-        self._detail: tuple[object, Detail | None] = (None, None)
-        self._fed: tuple[tuple[object, object], Place | None] | None = None
         self._wanted_run: RowKey | None = None
         self._commands = Commands(self)
         self._titles = Titles(self)
@@ -144,7 +131,10 @@ class Dashboard(PanelScreen, inherit_bindings=False):
         yield HeaderBar(self.glyphs).data_bind(
             Dashboard.workspace, Dashboard.now, state=Dashboard.shown
         )
-        yield Banner().data_bind(Dashboard.now, Dashboard.state)
+        keys = self._key_of("link.retry"), self._key_of("screen.detach")
+        yield Banner(self.glyphs, keys=keys, is_read_only=self.is_read_only).data_bind(
+            Dashboard.now, Dashboard.state
+        )
         yield PanelTitle("all-title", self.glyphs)
         with Vertical(id="panels"):
             yield PanelTitle("bundles-title", self.glyphs)
@@ -159,8 +149,6 @@ class Dashboard(PanelScreen, inherit_bindings=False):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._feed = SelectionFeed(self._engine, self.clock, self.log_view)
-        self.query_one(Banner).retry_key = self._key_of("link.retry")
         self.lay_out_panels()
         self.show_rows()
         self.set_interval(1.0, self._tick, name="clock")
@@ -172,19 +160,16 @@ class Dashboard(PanelScreen, inherit_bindings=False):
 
     def _tick(self) -> None:
         self.now = self.clock.now()
-
-    def watch_now(self) -> None:
         self.show_rows()
 
     def watch_notes(self) -> None:
         self.show_rows()
 
     def watch_state(self, before: ScreenState, state: ScreenState) -> None:
-        self.set_reactive(Dashboard.now, self.clock.now())
+        self.now = self.clock.now()
         self.shown = with_link(self.shown, state.link) if self.is_paused else state
         self.set_class(state.has_seen_engine and not state.link.is_live, "-greyed")
-        if state.link.phase is LinkPhase.LIVE and before.link.phase is not LinkPhase.LIVE:
-            self._fed = None
+        self.follow_link(before, state)
         self.show_rows()
 
     def watch_is_paused(self, is_paused: bool) -> None:
@@ -218,16 +203,14 @@ class Dashboard(PanelScreen, inherit_bindings=False):
         """Bring the tables and everything about the selected row up to date."""
         if not self.is_mounted:
             return
-        drawing = Drawing(self.now, self.glyphs, self.notes)
+        drawing = Drawing(self.rows_at, self.glyphs, self.notes)
         self._show_bundles(drawing)
         self._show_runs(drawing)
-        self._follow_selection()
-        self._show_lines()
-        self.show_titles()
+        self.show_selection()
 
     def _show_bundles(self, drawing: Drawing) -> None:
         table, choice = self.bundle_table, self.choices[Place.BUNDLES]
-        rows = self.bundle_model.rows(self.shown.bundles, choice, self.now)
+        rows = self.bundle_model.rows(self.shown.bundles, choice, self.rows_at)
         table.show_columns(tables_model.bundle_columns(has_workspaces=self._has_workspaces))
         table.show_order(choice.sort_title, is_descending=choice.is_descending)
         table.show_empty(
@@ -237,7 +220,7 @@ class Dashboard(PanelScreen, inherit_bindings=False):
 
     def _show_runs(self, drawing: Drawing) -> None:
         table, choice = self.run_table, self.choices[Place.RUNS]
-        rows = self.run_model.rows(self.shown.runs, choice, self.now)
+        rows = self.run_model.rows(self.shown.runs, choice, self.rows_at)
         table.show_columns(tables_model.run_columns(has_workspaces=self._has_workspaces))
         table.show_order(choice.sort_title, is_descending=choice.is_descending)
         table.show_empty(remarks.no_runs(self.shown, choice.filter, faults_only=choice.faults_only))
@@ -264,89 +247,28 @@ class Dashboard(PanelScreen, inherit_bindings=False):
     @on(RowTable.CursorMoved)
     def take_cursor(self, message: RowTable.CursorMoved) -> None:
         message.stop()
-        self._follow_selection()
-        self._show_lines()
-        self.show_titles()
+        self.show_selection()
 
     @on(RowTable.Opened)
     def open_row(self, message: RowTable.Opened) -> None:
         message.stop()
         self.action_perform("screen.open")
 
-    def _follow_selection(self) -> None:
-        """Read what the visible panel needs when another row or another panel is shown."""
-        wanted = (self._version_of(self.selection), self.visible_bottom)
-        if wanted == self._fed or not self.state.link.is_live:
-            return
-        before, self._fed = self._fed, wanted
-        is_same_row = before is not None and before[0][0] == wanted[0][0]
-        if wanted[1] is Place.LOGS:
-            is_same_log = is_same_row and before is not None and before[1] is Place.LOGS
-            if not is_same_log:
-                self.follow_log(self.selection)
-        elif wanted[1] is not None:
-            self.load_detail(self.selection, is_new=not is_same_row)
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Conditions of the screen that the header tells."""
+        conditions = {
+            "read only": self.is_read_only,
+            "paused": self.is_paused,
+            "faults only": self.is_faults_only,
+        }
+        return tuple(mark for mark, holds in conditions.items() if holds)
 
-    def _version_of(self, selection: Selection) -> tuple[object, object]:
-        """Return what identifies a selection, and what makes its detail outdated."""
-        if (bundle := selection.bundle) is not None:
-            number = bundle.generation.number if bundle.generation else 0
-            return selection.key, (bundle.state, bundle.step, number, bundle.credential_revision)
-        if (run := selection.run) is not None:
-            return selection.key, run.status
-        return None, None
-
-    @work(group="log", exclusive=True)
-    async def follow_log(self, selection: Selection) -> None:
-        """Follow the log of the selected row until another one is selected."""
-        self.log_view.reset()
-        await asyncio.sleep(SETTLE_S)
-        await self._feed.follow(selection)
-
-    @work(group="log", exclusive=True)
-    async def show_previous_log(self, bundle: BundleView) -> None:
-        """Show the log of the generation before."""
-        await self._feed.show_previous(bundle)
-
-    @on(LogView.OlderWanted)
-    def load_older(self, message: LogView.OlderWanted) -> None:
-        message.stop()
-        if (bundle := self.selection.bundle) is not None:
-            work_older = self._feed.load_older(bundle)
-            self.run_worker(work_older, name="older lines", group="older", exclusive=True)
-
-    @on(LogView.TailWanted)
-    def follow_anew(self, message: LogView.TailWanted) -> None:
-        message.stop()
-        self.follow_log(self.selection)
-
-    @on(LogView.Changed)
-    def log_changed(self, message: LogView.Changed) -> None:
-        message.stop()
-        self.show_titles()
-
-    @work(group="detail", exclusive=True)
-    async def load_detail(self, selection: Selection, *, is_new: bool) -> None:
-        """Load what the detail and events panels show beyond the row."""
-        if is_new:
-            await asyncio.sleep(SETTLE_S)
-        detail = await self._feed.load_detail(selection)
-        self._detail = (selection.key, detail)
-        self._show_lines()
-
-    def _show_lines(self) -> None:
-        selection = self.selection
-        key = selection.key
-        detail = self._detail[1] if self._detail[0] == key else None
-        if self.visible_bottom is Place.DETAIL:
-            build = partial(
-                row_text.detail_lines, selection, detail, now=self.now, glyphs=self.glyphs
-            )
-            self.detail_view.show(build, about=key)
-        elif self.visible_bottom is Place.EVENTS:
-            moves = row_text.transitions(selection, detail, self.shown.transitions)
-            show_moves = partial(bundle_text.transition_lines, moves, glyphs=self.glyphs)
-            self.events_view.show(show_moves, about=key)
+    def go_on_with(self, key: RowKey, action_id: str) -> None:
+        """Do an action to a bundle of the table."""
+        self.go_to(Place.BUNDLES)
+        if self.bundle_table.select(key):
+            self.action_perform(action_id)
 
     def show_titles(self) -> None:
         """Bring titles, header marks and footer up to date."""

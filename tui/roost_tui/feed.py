@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from roost.clock import Clock
 from roost.contract import EngineAPI
 from roost.errors import DaemonUnreachable, LogNotFound, RoostError
-from roost.models import BundleDetail, BundleView, LogPage, RunDetail, RunView
+from roost.models import BundleDetail, BundleView, LogLine, LogPage, RunDetail, RunView
 from roost_tui.log_entries import from_log, from_run_event
-from roost_tui.selection import Selection
+from roost_tui.log_resume import LogPlace, lines_since
+from roost_tui.selection import NOTHING_SELECTED, Selection
 from roost_tui.spans import Spans, Tone
 from roost_tui.widgets.log_view import LogView
 
@@ -19,6 +20,13 @@ PAGE_LINES = 500
 
 def _say(text: str, tone: Tone = Tone.MUTED) -> Spans:
     return ((text, tone),)
+
+
+def _nothing_yet(selection: Selection) -> str:
+    if selection.key is None:
+        return "Nothing is selected."
+    verb = "written" if selection.bundle is not None else "reported"
+    return f"{selection.label} has {verb} nothing yet."
 
 
 class SelectionFeed:
@@ -34,33 +42,63 @@ class SelectionFeed:
         self._engine = engine
         self._clock = clock
         self._log = log
-        self._oldest: tuple[int, int] | None = None
+        self._held = NOTHING_SELECTED
+        self._oldest: LogPlace | None = None
+        self._place: LogPlace | None = None
+        self._last_seq = 0
 
-    async def follow(self, selection: Selection) -> None:
-        """Follow the log of a bundle or the events of a run until cancelled."""
+    @property
+    def label(self) -> str:
+        """Whose lines the view holds."""
+        return self._held.label
+
+    def holds(self, selection: Selection) -> bool:
+        """Say whether the view holds lines of this row."""
+        return self._held.key is not None and self._held.key == selection.key
+
+    def begin(self, selection: Selection) -> None:
+        """Empty the view for the lines of a row."""
+        self._held = selection
+        self._oldest = self._place = None
+        self._last_seq = 0
+        self._log.reset(_say(_nothing_yet(selection)))
+
+    async def follow(self, selection: Selection, *, resumes: bool = False) -> None:
+        """Follow the log of a bundle or the events of a run until cancelled.
+
+        Args:
+            selection: the row; the view was emptied for it, or holds lines of it.
+            resumes: go on behind the last line, so that the view keeps what it shows.
+        """
         engine = self._engine()
         if engine is None:
             return
         try:
             if selection.bundle is not None:
-                await self._follow_log(engine, selection.bundle)
+                await self._follow_log(engine, selection.bundle, self._place if resumes else None)
             elif selection.run is not None:
                 await self._follow_run(engine, selection.run)
-            else:
-                self._log.reset(_say("Nothing is selected."))
         except DaemonUnreachable:
             return  # the banner says so, and what was read stays
         except LogNotFound:
-            self._log.say_empty(_say(f"{selection.label} has written nothing yet."))
+            self._log.say_empty(_say(_nothing_yet(selection)))
         except RoostError as error:
             self._log.say_empty(_say(error.message, Tone.WARN))
 
-    async def _follow_log(self, engine: EngineAPI, bundle: BundleView) -> None:
-        self._oldest = None
-        self._log.reset(_say(f"{bundle.name} has written nothing yet."))
+    async def _follow_log(
+        self, engine: EngineAPI, bundle: BundleView, place: LogPlace | None
+    ) -> None:
         async for page in engine.follow_log(bundle.workspace, bundle.name):
+            lines: Sequence[LogLine] | None = page.lines
+            if place is not None:
+                lines = await lines_since(engine, bundle, place, page)
+                place = None
+            if lines is None:
+                self.begin(self._held)
+                lines = page.lines
             self._note_oldest(page)
-            self._log.append(from_log(page.lines), self._clock.now())
+            self._place = (page.generation, page.end_offset)
+            self._log.append(from_log(lines), self._clock.now())
 
     def _note_oldest(self, page: LogPage) -> None:
         if self._oldest is None:
@@ -69,35 +107,40 @@ class SelectionFeed:
             self._log.has_older = page.start_offset > 0 or page.generation > 1
 
     async def _follow_run(self, engine: EngineAPI, run: RunView) -> None:
-        self._oldest = None
-        self._log.reset(_say(f"{run.id} has reported nothing yet."))
-        async for event in engine.run_events(run.workspace, run.id):
+        async for event in engine.run_events(run.workspace, run.id, after=self._last_seq):
+            self._last_seq = event.seq
             self._log.append([from_run_event(event)], self._clock.now())
 
-    async def load_older(self, bundle: BundleView) -> None:
+    async def load_older(self) -> None:
         """Read the page before the oldest line, from the generation before where one ended."""
-        engine = self._engine()
-        if engine is None or self._oldest is None:
+        bundle, oldest = self._held.bundle, self._oldest
+        if bundle is None or oldest is None:
             return
-        generation, offset = self._oldest
-        if offset == 0:
-            generation, before = generation - 1, None
-        else:
-            before = offset
         try:
-            page = await engine.log_page(
-                bundle.workspace,
-                bundle.name,
-                generation=generation,
-                before=before,
-                limit=PAGE_LINES,
-            )
+            page = await self._page_before(bundle, oldest)
+        except DaemonUnreachable:
+            self._log.has_older = True  # it is asked for again once there is a connection
+            return
         except RoostError:
-            return self._log.prepend([], self._clock.now(), has_older=False)
+            self._log.prepend([], self._clock.now(), has_older=False)
+            return
         self._oldest = (page.generation, page.start_offset)
         self._log.dropped += page.dropped
         has_older = page.start_offset > 0 or page.generation > 1
         self._log.prepend(from_log(page.lines), self._clock.now(), has_older=has_older)
+
+    async def _page_before(self, bundle: BundleView, oldest: LogPlace) -> LogPage:
+        engine = self._engine()
+        if engine is None:
+            raise DaemonUnreachable("older lines cannot be read before there is a connection")
+        generation, offset = oldest
+        return await engine.log_page(
+            bundle.workspace,
+            bundle.name,
+            generation=generation if offset else generation - 1,
+            before=offset or None,
+            limit=PAGE_LINES,
+        )
 
     async def show_previous(self, bundle: BundleView) -> None:
         """Show the log of the generation before, without following."""
@@ -109,7 +152,8 @@ class SelectionFeed:
         except RoostError as error:
             self._log.reset(_say(error.message, Tone.WARN), past="not kept")
             return
-        self._oldest = None
+        self._held = Selection(bundle=bundle)
+        self._oldest = self._place = None
         self._log.reset(_say("It wrote nothing."), past=f"generation {page.generation}")
         self._note_oldest(page)
         self._log.append(from_log(page.lines), self._clock.now())

@@ -32,6 +32,8 @@ class Glyphs:
     option_on: str
     option_off: str
     attention: str
+    spark: str
+    """Heights of a sparkline's cells, lowest first; none is full, for rows must not touch."""
 
 
 UNICODE = Glyphs(
@@ -58,6 +60,7 @@ UNICODE = Glyphs(
     option_on="◉",
     option_off="◦",
     attention="!",
+    spark="▁▂▃▄▅▆▇",
 )
 """East Asian width "neutral" throughout for what carries state, so no terminal draws it wide."""
 
@@ -85,6 +88,7 @@ ASCII = Glyphs(
     option_on="*",
     option_off="-",
     attention="!",
+    spark="_.-=+*#",
 )
 """For terminals and fonts without more."""
 

@@ -8,14 +8,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from roost.clock import Clock
 from roost.contract import EngineAPI
 from roost.errors import DaemonUnreachable, RoostError
-from roost.models import Change, Closing, EngineEvent
+from roost.models import Change, Closing, EngineEvent, Snapshot
 from roost_tui.state import Link, LinkPhase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from roost_tui.shutdown import Shutdown, ShutdownWatch
 
 FIRST_DELAY_S = 1.0
 """Wait after the first failure; doubles with each further one."""
 
 LONGEST_DELAY_S = 30.0
 """Longest wait: a daemon that comes back is seen within half a minute."""
+
+LOOK_EVERY_S = 1.0
+"""How often to look whether somebody else has started a stopped daemon again."""
 
 YIELD_EVERY = 200
 """Events after which the loop gets a turn, so that a backlog never holds keys up."""
@@ -25,6 +32,10 @@ Connect = Callable[[], Awaitable[EngineAPI]]
 
 class EngineLink:
     """Connects, reads events and connects again.
+
+    A daemon that was lost is brought up again by itself. One that was stopped on purpose is only
+    watched until it is gone: it is started again when the operator asks for it, and joined again
+    when somebody else has started it.
 
     Args:
         connect: brings up a connection; raises `RoostError` when it cannot.
@@ -50,6 +61,7 @@ class EngineLink:
         self._on_link = on_link
         self._retry = asyncio.Event()
         self._failures = 0
+        self._start_id = ""
 
     def retry_now(self) -> None:
         """End the present wait."""
@@ -57,22 +69,25 @@ class EngineLink:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        engine: EngineAPI | None = None
         while True:
             try:
-                closing = await self._session()
+                engine = engine or await self._connect()
+                closing = await self._session(engine)
             except RoostError as error:
+                engine = None
                 self._on_engine(None)
                 await self._wait_after(error.message)
             else:
-                self._on_engine(None)
-                await self._wait_until_asked(closing)
+                engine = await self._stay_after(closing, engine)
 
-    async def _session(self) -> str:
+    async def _session(self, engine: EngineAPI) -> str:
         """Read events until the daemon closes the stream, and return the reason it gave."""
-        engine = await self._connect()
         self._on_engine(engine)
         async for event in _with_turns(engine.events()):
-            self._failures = 0
+            if isinstance(event, Snapshot):
+                self._failures = 0
+                self._start_id = event.start_id
             self._on_event(event)
             if isinstance(event, Change) and isinstance(event.body, Closing):
                 return event.body.reason
@@ -80,11 +95,47 @@ class EngineLink:
 
     async def _wait_after(self, reason: str) -> None:
         delay = min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
-        self._failures += 1
+        self._failures += delay < LONGEST_DELAY_S
         self._retry.clear()
         self._on_link(Link(LinkPhase.LOST, reason, self._clock.now() + round(delay * 1000)))
+        await self._pause(delay)
+        self._on_link(Link(LinkPhase.LOST, reason, self._clock.now()))
+
+    async def _stay_after(self, reason: str, engine: EngineAPI) -> EngineAPI | None:
+        """Watch a stop to its end, then wait until there is a daemon again, or is to be one.
+
+        Returns:
+            The engine that answers again; None when the operator wants one to be brought up.
+        """
+        from roost_tui.shutdown import ShutdownWatch  # most screens never see a daemon stop
+
+        def tell(shutdown: Shutdown) -> None:
+            self._on_link(Link(LinkPhase.CLOSING, reason, shutdown=shutdown))
+
+        watch = ShutdownWatch(engine, self._start_id, self._clock, tell)
+        shutdown = await watch.run()
+        self._on_engine(None)
+        self._retry.clear()
+        self._on_link(Link(LinkPhase.STOPPED, reason, shutdown=shutdown))
+        is_there = await self._wait_until_wanted(watch)
+        self._on_link(Link(LinkPhase.CONNECTING))
+        return engine if is_there else None
+
+    async def _wait_until_wanted(self, watch: ShutdownWatch) -> bool:
+        """Wait for the operator, or for a daemon that somebody else started; true for the latter.
+
+        A daemon that was stopped on purpose is not started again from here.
+        """
+        while not self._retry.is_set():
+            if await watch.is_there_again():
+                return True
+            await self._pause(LOOK_EVERY_S)
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the operator has had enough."""
         waits = (
-            asyncio.ensure_future(self._clock.sleep(delay)),
+            asyncio.ensure_future(self._clock.sleep(seconds)),
             asyncio.ensure_future(self._retry.wait()),
         )
         try:
@@ -92,13 +143,6 @@ class EngineLink:
         finally:
             for wait in waits:
                 wait.cancel()
-
-    async def _wait_until_asked(self, reason: str) -> None:
-        """Wait for the operator: a daemon that was stopped on purpose is not started again."""
-        self._retry.clear()
-        self._on_link(Link(LinkPhase.STOPPED, reason))
-        await self._retry.wait()
-        self._on_link(Link(LinkPhase.CONNECTING))
 
 
 async def _with_turns(events: AsyncIterator[EngineEvent]) -> AsyncIterator[EngineEvent]:

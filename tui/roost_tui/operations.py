@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from textual.screen import ModalScreen
 
@@ -16,26 +16,25 @@ from roost.models import (
     CallRequest,
     CredentialOutcome,
     CredentialWrite,
-    Impact,
     RunView,
-    SlotState,
 )
 from roost_tui import render
+from roost_tui.actions import KeyAction
+from roost_tui.cut_text import cut_text, daemon_cut
 from roost_tui.notes import RowKey, Severity
 from roost_tui.selection import Selection
 from roost_tui.state import ScreenState
 
 if TYPE_CHECKING:
-    from roost_tui.modals import CallToolModal, CredentialsModal
+    from roost_tui.modals import CallToolModal, CredentialsModal, DoctorModal, WhyModal
 
 Answer = TypeVar("Answer")
 
-ALIVE = (SlotState.STARTING, SlotState.RUNNING, SlotState.STOPPING)
+OPENERS = ("bundle.credentials", "bundle.call", "bundle.why")
+"""Actions that only open a modal: nothing has happened to the row yet."""
 
-OPENERS = ("bundle.credentials", "bundle.call")
-"""Actions that only open a form: nothing has happened to the row yet."""
-
-UNKNOWN_CUT = "What it is doing right now cannot be seen from outside; it would be cut."
+MENDS = ("bundle.respawn", "bundle.start", "bundle.stop", "bundle.credentials")
+"""Actions that can be begun from where it is said why a bundle is down."""
 
 
 class Desk(Protocol):
@@ -46,6 +45,9 @@ class Desk(Protocol):
 
     @property
     def engine(self) -> EngineAPI | None: ...
+
+    @property
+    def entries(self) -> tuple[KeyAction, ...]: ...
 
     @property
     def screen_state(self) -> ScreenState: ...
@@ -65,8 +67,22 @@ class Desk(Protocol):
     async def ask(self, question: ModalScreen[Answer]) -> Answer | None:
         """Show a question and wait for the answer."""
 
-    def open_modal(self, modal: ModalScreen[Any], about: RowKey) -> None:
-        """Show a modal about a bundle that goes on by messages."""
+    def open_modal(
+        self,
+        modal: ModalScreen[Answer],
+        about: RowKey | None,
+        then: Callable[[Answer | None], None] | None = None,
+    ) -> None:
+        """Show a modal that goes on by messages.
+
+        Args:
+            modal: the modal.
+            about: the bundle whose changes it shows.
+            then: told the answer.
+        """
+
+    def begin_operation(self, action_id: str, selection: Selection) -> None:
+        """Do an action in a worker of its own."""
 
     def open_run(self, run: RunView) -> None:
         """Put the cursor on a run."""
@@ -98,6 +114,8 @@ class Operations:
     async def _dispatch(self, action_id: str, selection: Selection) -> None:
         if action_id == "daemon.stop":
             await self._stop_daemon()
+        elif action_id == "daemon.doctor":
+            self._open_doctor()
         elif selection.run is not None and action_id == "run.stop":
             await self._stop_run(selection.run)
         elif selection.bundle is not None:
@@ -111,6 +129,7 @@ class Operations:
             "bundle.remove": self._remove,
             "bundle.credentials": self._open_credentials,
             "bundle.call": self._open_call,
+            "bundle.why": self._open_why,
         }[action_id]
 
     @property
@@ -125,7 +144,9 @@ class Operations:
     async def _respawn(self, bundle: BundleView) -> None:
         key = _key(bundle)
         self._desk.begin(key, "respawn")
-        consent = await self._consent("Respawn", "Replace its process now?", bundle)
+        consent = await self._consent(
+            "Respawn", "Replace its process now?", bundle, "bundle.respawn"
+        )
         if consent is None:
             return self._desk.forget(key)
         result = await self._engine.respawn(*key, reason=consent.reason)
@@ -142,7 +163,9 @@ class Operations:
     async def _stop(self, bundle: BundleView) -> None:
         key = _key(bundle)
         self._desk.begin(key, "stop")
-        consent = await self._consent("Stop", "Stop it and everything it started?", bundle)
+        consent = await self._consent(
+            "Stop", "Stop it and everything it started?", bundle, "bundle.stop"
+        )
         if consent is None:
             return self._desk.forget(key)
         result = await self._engine.stop(*key, reason=consent.reason)
@@ -153,8 +176,8 @@ class Operations:
 
         key = _key(bundle)
         self._desk.begin(key, "remove")
-        impact = await self._engine.impact(*key)
-        cut = _cut_text(bundle, impact)
+        impact = await self._engine.impact(*key, action="bundle.remove")
+        cut = cut_text(bundle, impact)
         question = f"It is stopped and taken out with its credentials. {cut}".strip()
         title = f"Remove {bundle.workspace}/{bundle.name}"
         if not await self._desk.ask(TypeNameModal(title, question, bundle.name)):
@@ -165,7 +188,9 @@ class Operations:
         result = await self._engine.remove(*key, reason=reason or None)
         self._finish(key, "removed" if result.ok else "remove failed", result.ok, result.sentence)
 
-    async def _consent(self, verb: str, question: str, bundle: BundleView) -> Consent | None:
+    async def _consent(
+        self, verb: str, question: str, bundle: BundleView, action: str
+    ) -> Consent | None:
         """Ask as the rules want it, and return None for a no.
 
         Nothing in flight: no question. Something, or something that cannot be seen: a question
@@ -173,8 +198,8 @@ class Operations:
         """
         from roost_tui.modals import ConfirmModal, TypeNameModal  # loaded after the first paint
 
-        impact = await self._engine.impact(*_key(bundle))
-        cut = _cut_text(bundle, impact)
+        impact = await self._engine.impact(*_key(bundle), action=action)
+        cut = cut_text(bundle, impact)
         title = f"{verb} {bundle.workspace}/{bundle.name}"
         if bundle.protected or impact.protected:
             asked = f"This bundle is protected. {question} {cut}".strip()
@@ -209,17 +234,55 @@ class Operations:
         outcome = await self._engine.stop_run(*key)
         self._finish(key, "stopped" if outcome.stopped else "not stopped", True, outcome.sentence)
 
+    # The daemon
+
     async def _stop_daemon(self) -> None:
         from roost_tui.modals import ConfirmModal  # loaded after the first paint
 
-        state = self._desk.screen_state
-        active = sum(run.status.is_active for run in state.runs.values())
-        alive = sum(bundle.state in ALIVE for bundle in state.bundles.values())
-        cut = f"It stops {render.plural(alive, 'bundle')} and cuts {render.plural(active, 'run')}."
+        viewers = (await self._engine.status()).viewers
+        cut = daemon_cut(self._desk.screen_state, others=max(viewers - 1, 0))
         asked = ConfirmModal("Stop the daemon", "Stop it with everything?", cut, yes_label="Stop")
         if await self._desk.ask(asked):
             await self._engine.shutdown()
             self._desk.say(Severity.INFORMATION, "the daemon was asked to stop")
+
+    def _open_doctor(self) -> None:
+        from roost_tui.modals import DoctorModal  # loaded after the first paint
+
+        self._desk.open_modal(DoctorModal(), None)
+
+    async def examine(self, modal: DoctorModal) -> None:
+        """Have the daemon's surroundings checked for the findings that are open."""
+        engine = self._desk.engine
+        if engine is None:
+            return modal.show_error("the daemon is not connected")
+        try:
+            modal.show_report(await engine.doctor())
+        except RoostError as error:
+            modal.show_error(error.message)
+
+    # Why a bundle is down
+
+    async def _open_why(self, bundle: BundleView) -> None:
+        from roost_tui.modals import WhyModal  # loaded after the first paint
+
+        def mend(action_id: str | None) -> None:
+            newest = self._desk.screen_state.bundles.get(_key(bundle))
+            if action_id is not None and newest is not None:
+                self._desk.begin_operation(action_id, Selection(bundle=newest))
+
+        mends = {entry.id: entry for entry in self._desk.entries if entry.id in MENDS}
+        self._desk.open_modal(WhyModal(bundle, mends), _key(bundle), mend)
+
+    async def explain(self, modal: WhyModal, workspace: str, bundle: str) -> None:
+        """Have a bundle checked for the answer that is open."""
+        engine = self._desk.engine
+        if engine is None:
+            return modal.show_error("the daemon is not connected; check again when it is")
+        try:
+            modal.show_report(await engine.why(workspace, bundle))
+        except RoostError as error:
+            modal.show_error(error.message)
 
     # Credentials and tools
 
@@ -230,7 +293,7 @@ class Operations:
         if not form.fields:
             text = f"{bundle.name} asks for no credentials, so there is nothing to set"
             return self._desk.say(Severity.WARNING, text)
-        impact = await self._engine.impact(*_key(bundle))
+        impact = await self._engine.impact(*_key(bundle), action="bundle.credentials")
         modal = CredentialsModal(
             form,
             bundle=bundle,
@@ -318,12 +381,3 @@ class Operations:
 
 def _key(bundle: BundleView) -> RowKey:
     return bundle.workspace, bundle.name
-
-
-def _cut_text(bundle: BundleView, impact: Impact) -> str:
-    """Return what an interruption would cut, or nothing when nothing is in flight."""
-    if impact.run_ids:
-        return f"It {impact.sentence}: {', '.join(impact.run_ids)}."
-    if bundle.state in ALIVE and not impact.is_known:
-        return impact.sentence or UNKNOWN_CUT
-    return ""

@@ -1,4 +1,4 @@
-"""The header and the banner as text: counts over what is shown, and how the daemon stands."""
+"""The header as text: counts over what is shown, and what must not be missed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from roost.models import BundleView, SlotState
 from roost_tui import render
 from roost_tui.glyphs import Glyphs
 from roost_tui.spans import Span, Spans, Tone, clip, width_of
-from roost_tui.state import Link, LinkPhase, ScreenState
+from roost_tui.state import ScreenState
 
 ROOMY = 130
 """Cells from which on the header spreads out."""
@@ -100,34 +100,3 @@ def _down(bundles: list[BundleView]) -> Span:
 
 def _count(count: int, word: str, tone: Tone) -> Span:
     return f"{render.grouped(count)} {word}", tone if count else Tone.MUTED
-
-
-def banner(link: Link, now: int, *, has_seen_engine: bool, retry_key: str) -> tuple[Spans, ...]:
-    """Return what is said about the connection; nothing while all is well."""
-    again = f"{retry_key} tries now" if retry_key else ""
-    known = "; last known below" if has_seen_engine else ""
-    match link.phase:
-        case LinkPhase.LIVE | LinkPhase.CONNECTING:
-            return ()
-        case LinkPhase.CLOSING:
-            return (((" The daemon is stopping", Tone.WARN),), _because(link))
-        case LinkPhase.STOPPED:
-            start = f"{retry_key} starts it again" if retry_key else "run `roost` to start it again"
-            head: Spans = ((f" The daemon has stopped{known}   ", Tone.WARN), (start, Tone.TEXT))
-            return (head, _because(link))
-        case LinkPhase.LOST:
-            wait = f"next try {_when(link, now)}"
-            head = (
-                (f" The daemon does not answer{known}   ", Tone.FAULT),
-                (", ".join(part for part in (wait, again) if part), Tone.TEXT),
-            )
-            return (head, _because(link))
-
-
-def _when(link: Link, now: int) -> str:
-    left = render.countdown(link.retry_at, now)
-    return left if left == "now" else f"in {left}"
-
-
-def _because(link: Link) -> Spans:
-    return ((f" {link.reason}", Tone.MUTED),)

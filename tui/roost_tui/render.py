@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
+from roost.client.amounts import (
+    NOTHING,
+    clock_time,
+    countdown,
+    duration,
+    elapsed,
+    grouped,
+    latency,
+    percent,
+    plural,
+    size,
+)
 from roost.models import (
     BundleView,
     GenerationView,
@@ -17,87 +28,38 @@ from roost.models import (
 from roost_tui.glyphs import Glyphs
 from roost_tui.spans import Tone
 
-NOTHING = "-"
-"""Stands where a value does not apply."""
-
-
-def duration(milliseconds: int) -> str:
-    """Return a length of time in two units at most: ``3s``, ``4m12``, ``2h11``, ``3d04``."""
-    seconds = max(milliseconds, 0) // 1000
-    if seconds < 60:
-        return f"{seconds}s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes}m{seconds:02d}"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours}h{minutes:02d}"
-    days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02d}"
-
-
-def elapsed(milliseconds: int) -> str:
-    """Return how long work took: like `duration`, finer below ten seconds."""
-    milliseconds = max(milliseconds, 0)
-    if milliseconds < 100:
-        return f"{milliseconds}ms"
-    if milliseconds < 10_000:
-        return f"{milliseconds / 1000:.1f}s"
-    return duration(milliseconds)
-
-
-def latency(milliseconds: int | None) -> str:
-    """Return a response or start time: ``18ms``, ``1.2s``."""
-    if milliseconds is None:
-        return NOTHING
-    return f"{milliseconds}ms" if milliseconds < 1000 else elapsed(milliseconds)
-
-
-def countdown(until: int | None, now: int) -> str:
-    """Return what is left of a wait, rounded up: ``12s``, ``4m``; ``now`` once it is over."""
-    left = -(-((until or now) - now) // 1000)
-    if left <= 0:
-        return "now"
-    return f"{left}s" if left < 120 else f"{left // 60}m"
-
-
-def size(count: int) -> str:
-    """Return bytes with a binary unit in at most four characters: ``512B``, ``61M``, ``1.2G``."""
-    if count < 1024:
-        return f"{max(count, 0)}B"
-    value = float(count)
-    for unit in "KMGTP":
-        value /= 1024
-        if value < 9.95:
-            return f"{value:.1f}{unit}" if unit in "GTP" else f"{value:.0f}{unit}"
-        if value < 1023.5:
-            return f"{value:.0f}{unit}"
-    return f"{value:.0f}P"
-
-
-def percent(value: float) -> str:
-    """Return a percentage: one decimal below ten, none above."""
-    return f"{value:.1f}%" if value < 9.95 else f"{value:.0f}%"
-
-
-def clock_time(at: int) -> str:
-    """Return the local time of day of an epoch millisecond."""
-    return time.strftime("%H:%M:%S", time.localtime(at / 1000))
+__all__ = [
+    "NOTHING",
+    "Face",
+    "bar",
+    "clock_minute",
+    "clock_time",
+    "countdown",
+    "duration",
+    "elapsed",
+    "grouped",
+    "is_down",
+    "is_faulty",
+    "is_handing_over",
+    "latency",
+    "percent",
+    "plural",
+    "progress_count",
+    "run_place",
+    "run_remark",
+    "run_time",
+    "short_reasons",
+    "size",
+    "start_text",
+    "state_face",
+    "status_face",
+    "uptime",
+]
 
 
 def clock_minute(at: int) -> str:
     """Return the local time of day without seconds, for where room is short."""
     return clock_time(at)[:5]
-
-
-def grouped(count: int) -> str:
-    """Return a count with thin groups of thousands: ``12 400``."""
-    return f"{count:,}".replace(",", " ")
-
-
-def plural(count: int, noun: str) -> str:
-    """Return ``1 run``, ``2 runs``."""
-    return f"{grouped(count)} {noun}" if count == 1 else f"{grouped(count)} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +109,15 @@ def is_down(bundle: BundleView) -> bool:
 
 def short_reasons(bundle: BundleView, now: int) -> tuple[str, ...]:
     """Return the few words beside a bundle's state, longest first; none when all is said."""
+    if bundle.waits_for and bundle.state is not SlotState.RUNNING:
+        first, more = bundle.waits_for[0], len(bundle.waits_for) - 1
+        short = f"waits for {first} +{more}" if more else f"waits for {first}"
+        return f"waits for {', '.join(bundle.waits_for)}", short, "waits"
     match bundle.state:
         case SlotState.STARTING if bundle.step:
             return (_words(bundle.step),)
-        case SlotState.RUNNING if bundle.restart_pending:
-            return ("restart pending",)
-        case SlotState.RUNNING if bundle.stale:
-            return f"stale {', '.join(bundle.stale)}", "stale"
+        case SlotState.RUNNING:
+            return _running_words(bundle)
         case SlotState.BACKING_OFF:
             word = "parked" if bundle.parked else "retry"
             return (f"{word} {countdown(bundle.retry_at, now)}",)
@@ -164,6 +128,29 @@ def short_reasons(bundle: BundleView, now: int) -> tuple[str, ...]:
             return (_why_dead(bundle),)
         case _:
             return ()
+
+
+def is_handing_over(bundle: BundleView) -> bool:
+    """Say whether its next generation is being started beside the running one."""
+    is_under_way = bundle.step is not None and bundle.reason is None
+    return bundle.state is SlotState.RUNNING and (bundle.candidate is not None or is_under_way)
+
+
+def _running_words(bundle: BundleView) -> tuple[str, ...]:
+    if is_handing_over(bundle):
+        step = f" {_words(bundle.step)}" if bundle.step else ""
+        number = f" to {bundle.candidate.number}" if bundle.candidate else ""
+        return f"handover{number}{step}", f"handover{step}", "handover"
+    failed = f"{_words(bundle.step)} failed" if bundle.step and bundle.reason else ""
+    stale = f"stale {', '.join(bundle.stale)}" if bundle.stale else ""
+    if bundle.restart_pending:
+        # A change that waits for its respawn is what it lags behind in.
+        pending = "restart pending"
+        return (f"{pending}, {failed}", pending) if failed else (pending,)
+    if stale:
+        longest = (f"{stale}, {failed}",) if failed else ()
+        return *longest, stale, "stale"
+    return (failed,) if failed else ()
 
 
 def _why_dead(bundle: BundleView) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from roost.models import (
     BundleChanged,
@@ -33,6 +34,9 @@ from roost.models import (
     WorkspaceView,
 )
 
+if TYPE_CHECKING:
+    from roost_tui.shutdown import Shutdown  # loaded when a daemon stops, not before
+
 RUN_LIMIT = 20_000
 """Runs kept at most; the oldest settled ones go first. Active runs always stay."""
 
@@ -50,7 +54,7 @@ class LinkPhase(StrEnum):
     LIVE = "live"
     LOST = "lost"
     CLOSING = "closing"
-    """The daemon said that it is stopping; the stream is about to end."""
+    """The daemon said that it is stopping; it tells of no change any more."""
     STOPPED = "stopped"
     """It stopped on purpose, so it is not started again without being asked to."""
 
@@ -62,11 +66,13 @@ class Link:
     phase: LinkPhase = LinkPhase.CONNECTING
     reason: str = ""
     retry_at: int | None = None
+    shutdown: Shutdown | None = None
+    """How far the daemon's shutdown is, or how it ended."""
 
     @property
     def is_live(self) -> bool:
         """Whether what is shown is what is."""
-        return self.phase in (LinkPhase.LIVE, LinkPhase.CLOSING)
+        return self.phase is LinkPhase.LIVE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

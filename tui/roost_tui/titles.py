@@ -33,7 +33,7 @@ class Titles:
         self._show_title("bundles-title", ALL_TABS[:1], Place.BUNDLES)
         self._show_title("runs-title", ALL_TABS[1:2], Place.RUNS)
         self._show_title("bottom-title", BOTTOM_TABS, dashboard.tab)
-        dashboard.query_one(HeaderBar).marks = self._marks()
+        dashboard.query_one(HeaderBar).marks = dashboard.marks
         dashboard.query_one(KeyFooter).entries = dashboard.footer()
 
     def _show_title(self, title_id: str, tabs: tuple[Tab, ...], active: Place) -> None:
@@ -62,7 +62,7 @@ class Titles:
         log = self._dashboard.log_view
         run = self._dashboard.selection.run
         return remarks.log_remark(
-            self._dashboard.selection.label,
+            self._dashboard.log_label,
             past=log.past,
             is_complete=run is not None and not run.status.is_active,
             is_live=self._dashboard.state.link.is_live,
@@ -73,11 +73,3 @@ class Titles:
             is_following=log.is_following,
             wanted=log.filter,
         )
-
-    def _marks(self) -> tuple[str, ...]:
-        marks = {
-            "read only": self._dashboard.is_read_only,
-            "paused": self._dashboard.is_paused,
-            "faults only": self._dashboard.is_faults_only,
-        }
-        return tuple(mark for mark, holds in marks.items() if holds)

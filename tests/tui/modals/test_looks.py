@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from tests.support.modal_scenes import (
+    ALL_WELL,
     FORM,
     HELP,
     IMPACT,
     MENU,
     MESSAGES,
+    REPORT,
     WORKSPACES,
     Host,
     call_tool,
@@ -24,13 +26,21 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
 from roost.errors import BadArguments, BadFields
-from roost.models import CredentialOutcome, Reason, RespawnResult, SlotState, StartStep
+from roost.models import (
+    CredentialOutcome,
+    DoctorReport,
+    Reason,
+    RespawnResult,
+    SlotState,
+    StartStep,
+)
 from roost_tui.glyphs import ASCII
 from roost_tui.modals import (
     ActionMenu,
     CallToolModal,
     ConfirmModal,
     CredentialsModal,
+    DoctorModal,
     HelpModal,
     MessagesModal,
     PickerModal,
@@ -128,6 +138,24 @@ def no_credentials() -> CredentialsModal:
     return credentials(replace(FORM, fields=(), revision=0, can_restore=False))
 
 
+def examined(
+    report: DoctorReport | None = None, error: str = "", *keys: str
+) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """Tell the doctor's findings, then an error where there is one, then press keys."""
+
+    async def tell(pilot: Pilot[Any]) -> None:
+        modal = pilot.app.screen
+        assert isinstance(modal, DoctorModal)
+        if report is not None:
+            modal.show_report(report)
+            await pilot.pause()
+        if error:
+            modal.show_error(error)
+        await after(keys)(pilot)
+
+    return tell
+
+
 FILLED_IN = after(("enter",), ("x",), ("ctrl+s",))
 
 SCENES: dict[str, Scene] = {
@@ -142,6 +170,12 @@ SCENES: dict[str, Scene] = {
     "picker-empty": (lambda: PickerModal("Workspace", WORKSPACES, "beta"), after(tuple("zz"))),
     "messages": (lambda: MessagesModal(MESSAGES), as_opened),
     "messages-empty": (lambda: MessagesModal(()), as_opened),
+    "doctor": (DoctorModal, examined(REPORT)),
+    "doctor-down": (DoctorModal, examined(REPORT, "", *"jjjjj")),
+    "doctor-looking": (DoctorModal, as_opened),
+    "doctor-well": (DoctorModal, examined(ALL_WELL)),
+    "doctor-unreachable": (DoctorModal, examined(None, "the daemon is not connected")),
+    "doctor-outdated": (DoctorModal, examined(REPORT, "the daemon is not connected")),
     "credentials": (credentials, as_opened),
     "credentials-typed": (credentials, after(tuple("newtoken"), ("tab", "tab"), tuple("9000"))),
     "credentials-cleared": (credentials, after(("ctrl+l",))),
@@ -169,25 +203,26 @@ def test_modal(snap_compare: Callable[..., bool], scene: str, size: tuple[int, i
 
 
 @pytest.mark.parametrize("theme", ["textual-light", "ansi-dark"])
-@pytest.mark.parametrize("scene", ["confirm", "credentials-failed", "call-form"])
+@pytest.mark.parametrize("scene", ["confirm", "credentials-failed", "call-form", "doctor"])
 def test_modal_in_other_themes(snap_compare: Callable[..., bool], scene: str, theme: str) -> None:
     build, act = SCENES[scene]
     host = Host(build(), theme)
     assert snap_compare(host, terminal_size=(100, 30), run_before=_still(act))
 
 
-@pytest.mark.parametrize("scene", ["credentials-failed", "call-form", "messages"])
+@pytest.mark.parametrize("scene", ["credentials-failed", "call-form", "messages", "doctor"])
 def test_modal_in_plain_characters(snap_compare: Callable[..., bool], scene: str) -> None:
     build, act = SCENES[scene]
     host = Host(build(), glyphs=ASCII)
     assert snap_compare(host, terminal_size=(80, 24), run_before=_still(act))
 
 
+@pytest.mark.parametrize("scene", ["credentials-typed", "doctor"])
 def test_modal_without_colour(
-    snap_compare: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+    snap_compare: Callable[..., bool], monkeypatch: pytest.MonkeyPatch, scene: str
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    build, act = SCENES["credentials-typed"]
+    build, act = SCENES[scene]
     assert snap_compare(Host(build()), terminal_size=(100, 30), run_before=_still(act))
 
 

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from roost.client.amounts import plural
 from roost_tui.modals.tool_schema import Shape, ToolField
-from roost_tui.modals.wording import number_text, plural
+from roost_tui.modals.wording import number_text
 
 _BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (
     ("minimum", operator.lt, "the least allowed is"),

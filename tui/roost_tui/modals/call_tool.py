@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
+from roost.client.amounts import plural
 from roost.errors import RoostError
 from roost.models import BundleView, CallRequest, ToolView
 from roost_tui.modals.arguments_editor import ArgumentsEditor
@@ -20,7 +21,6 @@ from roost_tui.modals.choice_list import ChoiceList, FilterLine
 from roost_tui.modals.frame import Frame, paragraph
 from roost_tui.modals.palette import ACCENT, BAD, MUTED
 from roost_tui.modals.tool_choices import tool_choices
-from roost_tui.modals.wording import plural
 
 
 class CallToolModal(Frame[None]):

@@ -13,9 +13,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Select, TextArea
 
+from roost.client.amounts import plural
 from roost_tui.glyphs import glyphs_of
 from roost_tui.modals.palette import MUTED
-from roost_tui.modals.wording import plural
 
 
 class HasText(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from roost.client.amounts import plural
 from roost.models import BundleView, ConfigField, CredentialField, FieldType, FieldValue, Impact
 from roost_tui.modals.credential_values import Change, Draft, change_of
-from roost_tui.modals.wording import ago, number_text, plural, value_text
+from roost_tui.modals.wording import ago, number_text, value_text
 
 _PATH_STARTS = ("/", "~", "${")
 

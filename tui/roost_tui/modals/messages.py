@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from roost.client.amounts import plural
 from roost_tui.glyphs import Glyphs, glyphs_of
 from roost_tui.modals.frame import Body, Frame, paragraph
 from roost_tui.modals.palette import BAD, GOOD, MUTED, WARN
-from roost_tui.modals.wording import plural
 
 Line = tuple[str, str, str]
 """Time, severity and text of one message."""

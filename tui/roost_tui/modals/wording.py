@@ -1,4 +1,4 @@
-"""Small pure phrasing shared by the modals: ages, counts, lists and joined lines."""
+"""Small pure phrasing shared by the modals: ages, values, lists and joined lines."""
 
 from __future__ import annotations
 
@@ -31,11 +31,6 @@ def duration(milliseconds: int) -> str:
     if milliseconds < _SECOND_MS:
         return f"{milliseconds} ms"
     return f"{milliseconds / _SECOND_MS:.1f} s"
-
-
-def plural(count: int, noun: str) -> str:
-    """Say a count with its noun: ``1 line``, ``3 lines``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def number_text(value: float) -> str:

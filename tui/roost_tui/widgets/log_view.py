@@ -75,6 +75,11 @@ class LogView(SpanView, inherit_bindings=False):
         return self._buffer.total
 
     @property
+    def lines(self) -> Sequence[LogEntry]:
+        """The lines that the filter leaves, oldest first."""
+        return self._buffer.shown
+
+    @property
     def cursor_line(self) -> LogEntry | None:
         """The line under the cursor; while following, the newest one."""
         if not self._parts:

@@ -1,0 +1,28 @@
+"""Which actions are worth offering for a bundle as it is."""
+
+from __future__ import annotations
+
+from roost.models import BundleKind, BundleView, SlotState
+from roost_tui import render
+
+TOOL_KINDS = (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
+STARTABLE = (SlotState.STOPPED, SlotState.DEAD, SlotState.BACKING_OFF)
+STOPPABLE = (SlotState.STARTING, SlotState.RUNNING, SlotState.BACKING_OFF)
+
+
+def fits(action_id: str, bundle: BundleView) -> bool:
+    """Say whether an action makes sense for a bundle in this state; it may be done all the same."""
+    match action_id:
+        case "bundle.start":
+            return bundle.state in STARTABLE
+        case "bundle.stop":
+            return bundle.state in STOPPABLE
+        case "bundle.credentials":
+            return bundle.field_count > 0
+        case "bundle.call":
+            return bundle.state is SlotState.RUNNING
+        case "bundle.previous_logs":
+            return bundle.generation is not None and bundle.generation.number > 1
+        case "bundle.why":
+            return bundle.state is not SlotState.RUNNING or render.is_faulty(bundle)
+    return True

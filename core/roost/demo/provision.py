@@ -1,4 +1,4 @@
-"""What the demo installs: real servers in two workspaces."""
+"""What the demo installs: real servers and apps in two workspaces."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def demo_bundles(data_dir: Path) -> tuple[DemoBundle, ...]:
     return (
         DemoBundle(ACME, _beacon()),
         DemoBundle(ACME, _flaky()),
+        DemoBundle(ACME, _greeter()),
         DemoBundle(LAB, _pypi("time", TIME_REQUIREMENT, ("--local-timezone", "UTC"))),
         DemoBundle(LAB, _pypi("git", GIT_REQUIREMENT, ("--repository", str(demo_repo(data_dir))))),
+        DemoBundle(LAB, _ticker()),
     )
 
 
@@ -65,6 +67,20 @@ def _flaky() -> InstallRequest:
         kind=BundleKind.COMMAND,
         command=(sys.executable, str(APPS / "flaky.py")),
     )
+
+
+def _greeter() -> InstallRequest:
+    return InstallRequest(
+        source=SourceKind.APP,
+        name="greeter",
+        path=str(APPS / "greeter"),
+        env={"GREETING": "Welcome to Acme"},
+        ready_path="/healthz",
+    )
+
+
+def _ticker() -> InstallRequest:
+    return InstallRequest(source=SourceKind.APP, name="ticker", path=str(APPS / "ticker"))
 
 
 def _pypi(name: str, requirement: str, arguments: tuple[str, ...]) -> InstallRequest:

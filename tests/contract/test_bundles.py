@@ -8,13 +8,21 @@ import pytest
 from tests.contract.waiting import bundle_in, in_status, reading, settled
 from tests.contract.world import ContractWorld
 
-from roost.errors import AlreadyExists, BundleNotFound, BundleProtected, InvalidName, NotFound
+from roost.errors import (
+    AlreadyExists,
+    BadInput,
+    BundleNotFound,
+    BundleProtected,
+    InvalidName,
+    NotFound,
+)
 from roost.models import (
     BundleChanged,
     BundleRemoved,
     CallRequest,
     Change,
     EngineEvent,
+    RespawnStrategy,
     RunStatus,
     SlotState,
     Transitioned,
@@ -187,6 +195,70 @@ async def test_the_impact_names_the_runs_that_would_be_cut(world: ContractWorld)
     busy = await world.engine.impact("w", "app")
     assert busy.run_ids == (run.id,)
     assert "1 run" in busy.sentence
+
+
+async def _handed_over(world: ContractWorld, name: str = "app") -> None:
+    request = world.request(name)
+    settings = replace(request.settings, strategy=RespawnStrategy.HANDOVER)
+    await world.engine.install("w", replace(request, settings=settings))
+    await bundle_in(world.engine, name, SlotState.RUNNING)
+
+
+async def test_a_handover_cuts_nothing_and_a_stop_of_the_same_bundle_does(
+    world: ContractWorld,
+) -> None:
+    await _handed_over(world)
+    run = await world.engine.call_tool("w", "app", CallRequest("wait"))
+    for action in ("bundle.respawn", "bundle.credentials"):
+        spared = await world.engine.impact("w", "app", action=action)
+        assert (spared.run_ids, spared.is_known) == ((), True)
+        assert "cuts nothing" in spared.sentence
+    for action in ("bundle.stop", "bundle.remove"):
+        cut = await world.engine.impact("w", "app", action=action)
+        assert cut.run_ids == (run.id,)
+        assert cut.sentence == "cuts 1 run"
+
+
+async def test_an_action_that_interrupts_nothing_has_no_impact(world: ContractWorld) -> None:
+    await _running(world)
+    with pytest.raises(BadInput, match="interrupts no bundle"):
+        await world.engine.impact("w", "app", action="bundle.logs")
+
+
+async def test_a_handover_stays_running_and_shows_its_candidate(world: ContractWorld) -> None:
+    await _handed_over(world)
+    async with reading(world.engine.events()) as events:
+        await anext(events)
+        result = await world.engine.respawn("w", "app")
+        told = []
+        async for event in events:
+            told.append(event)
+            if _numbers(told)[-1:] == [(2, None)]:
+                break
+    assert result.ok, result.sentence
+    assert result.generation == 2
+    assert _moves(told) == []
+    assert (1, 2) in _numbers(told)
+    view = (await world.engine.bundle("w", "app")).view
+    assert (view.state, view.candidate, view.step, view.stale) == (
+        SlotState.RUNNING,
+        None,
+        None,
+        (),
+    )
+
+
+def _numbers(events: list[EngineEvent]) -> list[tuple[int | None, int | None]]:
+    """Return the generation and the candidate that each change of a bundle shows."""
+    bodies = [event.body for event in events if isinstance(event, Change)]
+    bundles = [body.bundle for body in bodies if isinstance(body, BundleChanged)]
+    return [
+        (
+            bundle.generation.number if bundle.generation else None,
+            bundle.candidate.number if bundle.candidate else None,
+        )
+        for bundle in bundles
+    ]
 
 
 async def test_a_respawn_ends_the_runs_it_cuts_as_restarting(world: ContractWorld) -> None:

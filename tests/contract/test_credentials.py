@@ -101,3 +101,48 @@ async def test_clearing_a_credential_of_a_protected_bundle_wants_a_reason(
     assert await world.engine.credential_form("w", "app") == before
     write = CredentialWrite(clear=("API_TOKEN",), reason="it leaked")
     assert (await world.engine.write_credentials("w", "app", write)).changed == ("API_TOKEN",)
+
+
+async def test_a_write_to_a_protected_bundle_leaves_its_process_and_a_restart_pending(
+    world: ContractWorld,
+) -> None:
+    await _installed(world, protected=True)
+    write = CredentialWrite({"API_TOKEN": "another-secret"})
+    outcome = await world.engine.write_credentials("w", "app", write)
+    assert outcome.changed == ("API_TOKEN",)
+    assert outcome.respawn is not None
+    assert (outcome.respawn.ok, outcome.respawn.code) == (False, "protected")
+    view = (await world.engine.bundle("w", "app")).view
+    assert view.state is SlotState.RUNNING
+    assert view.generation is not None
+    assert (view.generation.number, view.stale) == (1, ("credentials",))
+    assert view.restart_pending
+    assert (await world.engine.respawn("w", "app", reason="rollout")).ok
+    view = (await world.engine.bundle("w", "app")).view
+    assert (view.stale, view.restart_pending) == ((), False)
+
+
+async def test_the_answer_to_a_clear_says_what_became_of_who_held_the_value(
+    world: ContractWorld,
+) -> None:
+    await _installed(world)
+    outcome = await world.engine.write_credentials("w", "app", CredentialWrite(clear=("OTHER",)))
+    assert "OTHER" in outcome.sentence
+    assert "the process that held it has ended" in outcome.sentence
+    assert outcome.respawn is not None
+
+
+async def test_a_restore_that_unsets_a_field_of_a_protected_bundle_wants_a_reason(
+    world: ContractWorld,
+) -> None:
+    await _installed(world, protected=True)
+    clear = CredentialWrite(clear=("OTHER",), reason="it leaked")
+    await world.engine.write_credentials("w", "app", clear)
+    await world.engine.restore_credentials("w", "app")
+    before = await world.engine.credential_form("w", "app")
+    assert all(entry.is_set for entry in before.fields)
+    with pytest.raises(BundleProtected):
+        await world.engine.restore_credentials("w", "app")
+    assert await world.engine.credential_form("w", "app") == before
+    outcome = await world.engine.restore_credentials("w", "app", reason="it leaked again")
+    assert outcome.changed == ("OTHER",)

@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.contract.waiting import reading
+from tests.contract.waiting import bundle_in, in_status, reading
 from tests.contract.world import ContractWorld
 
-from roost.errors import DaemonUnreachable
-from roost.models import Change, Closing, Snapshot, WorkspaceChanged
+from roost.errors import DaemonUnreachable, ShuttingDown
+from roost.models import (
+    CallRequest,
+    Change,
+    Closing,
+    CredentialWrite,
+    RunQuery,
+    RunStatus,
+    SlotState,
+    Snapshot,
+    WorkspaceChanged,
+)
 
 
 async def test_the_first_event_is_a_snapshot_of_the_state(world: ContractWorld) -> None:
@@ -47,7 +57,9 @@ async def test_a_second_subscription_starts_where_the_first_one_is(world: Contra
     assert "a" in [workspace.id for workspace in fresh.state.workspaces]
 
 
-async def test_a_reader_that_fell_behind_gets_a_fresh_snapshot(world: ContractWorld) -> None:
+async def test_a_reader_that_fell_behind_gets_a_fresh_snapshot_and_is_told_so(
+    world: ContractWorld,
+) -> None:
     async with reading(world.engine.events()) as events:
         before = await anext(events)
         world.flood()
@@ -56,7 +68,8 @@ async def test_a_reader_that_fell_behind_gets_a_fresh_snapshot(world: ContractWo
         change = await anext(events)
     assert isinstance(before, Snapshot)
     assert isinstance(after, Snapshot)
-    assert after.revision > before.revision
+    assert before.missed == 0
+    assert after.missed == after.revision - before.revision > 0
     assert change.revision == after.revision + 1
 
 
@@ -81,6 +94,45 @@ async def test_who_subscribes_after_the_closing_notice_gets_it_at_once(
     assert isinstance(first, Snapshot)
     assert isinstance(last, Change)
     assert isinstance(last.body, Closing)
+
+
+async def test_once_the_daemon_is_closing_work_is_refused_and_asking_again_changes_nothing(
+    world: ContractWorld,
+) -> None:
+    await world.engine.install("w", world.request("app"))
+    await bundle_in(world.engine, "app", SlotState.RUNNING)
+    await world.close()
+    await world.close()
+    for work in (
+        world.engine.call_tool("w", "app", CallRequest("echo")),
+        world.engine.respawn("w", "app"),
+        world.engine.start("w", "app"),
+        world.engine.install("w", world.request("other")),
+        world.engine.write_credentials("w", "app", CredentialWrite({"X": "y"})),
+        world.engine.restore_credentials("w", "app"),
+        world.engine.create_workspace("more"),
+    ):
+        with pytest.raises(ShuttingDown):
+            await work
+    assert await world.engine.runs(RunQuery("w")) == ()
+    async with reading(world.engine.events()) as events:
+        told = [event async for event in events]
+    assert sum(isinstance(e, Change) and isinstance(e.body, Closing) for e in told) == 1
+
+
+async def test_streams_of_runs_and_logs_end_at_once_when_the_daemon_is_closing(
+    world: ContractWorld,
+) -> None:
+    await world.engine.install("w", world.request("app"))
+    await bundle_in(world.engine, "app", SlotState.RUNNING)
+    run = await world.engine.call_tool("w", "app", CallRequest("wait"))
+    await in_status(world.engine, run.id, RunStatus.RUNNING)
+    await world.close()
+    async with reading(world.engine.run_events("w", run.id)) as events:
+        told = [event.message async for event in events]
+    assert set(told) <= {RunStatus.PENDING, RunStatus.RUNNING}, "it has not settled"
+    async with reading(world.engine.follow_log("w", "app")) as pages:
+        assert {page.generation async for page in pages} <= {1}
 
 
 async def test_a_daemon_that_vanishes_is_an_error_of_the_stream(world: ContractWorld) -> None:

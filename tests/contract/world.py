@@ -19,7 +19,14 @@ from roost.contract import EngineAPI
 from roost.engine import Engine
 from roost.events.bus import QUEUE_LIMIT as REAL_QUEUE_LIMIT
 from roost.lifecycle import Lifecycle
-from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind, WorkspaceView
+from roost.models import (
+    BundleKind,
+    BundleSettings,
+    Figures,
+    InstallRequest,
+    SourceKind,
+    WorkspaceView,
+)
 from roost.models.event import WorkspaceChanged
 from roost.settings.daemon_settings import DaemonSettings
 
@@ -47,6 +54,10 @@ class ContractWorld(Protocol):
 
     async def write_log(self, name: str, text: str) -> None:
         """Let the running bundle `name` write one line to its output."""
+        ...
+
+    async def measure(self, name: str) -> None:
+        """Let the daemon take figures of the running bundle `name`."""
         ...
 
     def flood(self) -> None:
@@ -86,6 +97,9 @@ class FakeWorld:
 
     async def write_log(self, name: str, text: str) -> None:
         self.fake.append_log("w", name, text)
+
+    async def measure(self, name: str) -> None:
+        self.fake.measure("w", name, Figures(1.5, 2**25, 2, threads=3, descriptors=12))
 
     def flood(self) -> None:
         for number in range(QUEUE_LIMIT + 1):
@@ -141,6 +155,9 @@ class RealWorld:
     async def write_log(self, name: str, text: str) -> None:
         await self._engine.supervisor.call("w", name, "say", {"text": text}, lambda _: None)
 
+    async def measure(self, name: str) -> None:
+        await self._engine.measurer.measure()
+
     def flood(self) -> None:
         for number in range(REAL_QUEUE_LIMIT + 1):
             self._engine.bus.publish(WorkspaceChanged(WorkspaceView("w", f"w{number}", 0)))
@@ -153,22 +170,30 @@ class RealWorld:
 
 
 @asynccontextmanager
-async def real_world() -> AsyncIterator[ContractWorld]:
-    with socket_dir() as directory:
-        settings = DaemonSettings(data_dir=Path(directory))
-        path = f"{directory}/roost.sock"
+async def real_engine(directory: str | None = None) -> AsyncIterator[Engine]:
+    """Give a real engine with the workspace ``w``, in a directory of its own unless given one."""
+    with socket_dir() as own:
+        settings = DaemonSettings(data_dir=Path(directory or own))
         lifecycle = Lifecycle("engine")
         engine = Engine(settings, os.environ, SystemClock(), lifecycle)
         engine.register()
         await lifecycle.boot()
         try:
             await engine.add_workspace("w", "w")
+            yield engine
+        finally:
+            await lifecycle.close()
+
+
+@asynccontextmanager
+async def real_world() -> AsyncIterator[ContractWorld]:
+    with socket_dir() as directory:
+        path = f"{directory}/roost.sock"
+        async with real_engine(directory) as engine:
             app = create_app(engine, clock=engine.clock)
             async with ApiServer(app, bind_socket(path)) as server, HttpEngine(path) as client:
                 yield RealWorld(client, engine, server)
                 engine.announce_stop()
-        finally:
-            await lifecycle.close()
 
 
 @asynccontextmanager

@@ -79,7 +79,7 @@ def test_a_call_in_flight_during_a_respawn_finishes_on_the_old_process(daemon: R
     run_id = daemon.begin("busy", "slow", steps=20, seconds=0.05)
     wait_for(lambda: daemon.run(run_id), lambda detail: detail["run"]["step_count"] >= 1)
     assert daemon.post(f"{daemon.path('busy')}/respawn")["ok"]
-    assert daemon.run(run_id)["run"]["status"] == "succeeded"
+    assert daemon.settled(run_id)["run"]["status"] == "succeeded"
     assert not is_alive(old)
     assert daemon.call("busy", "env", name="ROOST_BUNDLE") == "busy"
 

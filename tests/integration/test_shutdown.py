@@ -2,17 +2,47 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.support.owned_daemon import OwnedDaemon, owned_daemon
 from tests.support.real_daemon import is_alive, wait_for
 
 from roost.daemon import EXIT_FORCED
+from roost.lifecycle.signals import SAME_SIGNAL_S
 from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind
 
 pytestmark = pytest.mark.real
 
-ORDER = ["runs", "bundles", "driver", "journal", "store"]
+ORDER = [
+    "viewers",
+    "followers",
+    "runs",
+    "bundles",
+    "ledger",
+    "driver",
+    "journal",
+    "store",
+    "api",
+]
+"""Viewers are told, runs settled, bundles stopped, records flushed, and the door closed last."""
+
+COMPONENTS = {
+    "viewers": "viewers",
+    "followers": "log followers",
+    "runs": "runs",
+    "bundles": "bundles",
+    "ledger": "run ledger",
+    "driver": "driver",
+    "journal": "transition journal",
+    "store": "store",
+    "api": "api",
+}
+"""Step of the shutdown to the component that a log names."""
+
+DEADLINE_S = 3.0
+"""Long enough to come to any step on a busy machine, short enough to wait for."""
 
 
 def install_two(daemon: OwnedDaemon) -> list[int]:
@@ -29,60 +59,110 @@ def install_two(daemon: OwnedDaemon) -> list[int]:
     return [daemon.operator.pid_of(name) for name in ("server", "app")]
 
 
-def count(daemon: OwnedDaemon, text: str) -> int:
-    return sum(text in line for line in daemon.told())
+def lines(daemon: OwnedDaemon, text: str) -> list[str]:
+    return [line for line in daemon.told() if text in line]
+
+
+def none_is_left(pids: list[int]) -> None:
+    wait_for(lambda: any(map(is_alive, pids)), lambda alive: not alive)
+
+
+@contextmanager
+def frozen(daemon: OwnedDaemon) -> Iterator[None]:
+    """Stop the process for the block, so that all of it reaches the daemon at one moment."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
 
 
 def test_two_signals_at_once_are_one_shutdown_and_the_second_is_a_debug_line() -> None:
     with owned_daemon() as daemon:
         pids = install_two(daemon)
-        daemon.process.send_signal(signal.SIGINT)
-        daemon.process.send_signal(signal.SIGTERM)
+        with frozen(daemon):
+            daemon.process.send_signal(signal.SIGINT)
+            daemon.process.send_signal(signal.SIGTERM)
         assert daemon.exit_status() == 0
         assert daemon.steps() == ORDER
-        assert count(daemon, "shutting down") == 1 and count(daemon, "bye") == 1
-        ignored = [line for line in daemon.told() if "ignored" in line]
-        assert len(ignored) == 1 and "DEBUG" in ignored[0]
+        assert len(lines(daemon, "shutting down")) == 1 and len(lines(daemon, "bye")) == 1
+        [ignored] = lines(daemon, "ignored")
+        assert "DEBUG" in ignored and "SIGTERM" in ignored
+        assert not any(map(is_alive, pids))
+
+
+def test_wishes_over_the_socket_and_a_signal_are_one_shutdown() -> None:
+    with owned_daemon("bundles:waits") as daemon:
+        pids = install_two(daemon)
+        for _ in range(2):
+            daemon.operator.post("/v1/shutdown")
+        daemon.process.terminate()
+        wait_for(daemon.steps, lambda steps: "bundles" in steps)
+        daemon.operator.post("/v1/shutdown")
+        daemon.open_gate()
+        assert daemon.exit_status() == 0
+        assert daemon.steps() == ORDER
+        assert len(lines(daemon, "shutting down")) == 1 and len(lines(daemon, "bye")) == 1
         assert not any(map(is_alive, pids))
 
 
 def test_signals_that_keep_coming_do_not_spoil_the_exit() -> None:
     with owned_daemon() as daemon:
-        began = time.monotonic()
-        while daemon.process.poll() is None:
+        enough = time.monotonic() + SAME_SIGNAL_S / 2  # a later one would rightly force it
+        while daemon.process.poll() is None and time.monotonic() < enough:
             daemon.process.send_signal(signal.SIGTERM)
             time.sleep(0.001)
-        assert time.monotonic() - began < 2, "or the later ones would rightly force it"
         assert daemon.exit_status() == 0
+        assert daemon.steps() == ORDER
 
 
-def test_a_signal_long_after_the_first_forces_the_exit_and_says_so() -> None:
-    with owned_daemon("driver-hangs") as daemon:
+@pytest.mark.parametrize("fault", ["driver-hangs", "bundles:blocks"])
+def test_a_signal_long_after_the_first_forces_the_exit_and_says_so(fault: str) -> None:
+    with owned_daemon(fault) as daemon:
         pids = install_two(daemon)
         daemon.process.terminate()
-        wait_for(lambda: count(daemon, "step: bundles"), bool)
-        time.sleep(2.1)  # the time within which a second signal counts as the first
+        wait_for(lambda: lines(daemon, "step: bundles"), bool)
+        time.sleep(SAME_SIGNAL_S + 0.1)
         daemon.process.terminate()
         assert daemon.exit_status() == EXIT_FORCED
-        assert count(daemon, "SIGTERM again: exit forced") == 1
-        wait_for(lambda: any(map(is_alive, pids)), lambda alive: not alive)  # by the watchdog
+        assert len(lines(daemon, "SIGTERM again: exit forced")) == 1
+        none_is_left(pids)  # by the watchdog
 
 
-def test_a_part_whose_shutdown_raises_does_not_keep_the_others_from_theirs() -> None:
-    with owned_daemon("runs-raise") as daemon:
+@pytest.mark.parametrize("faulty", ["viewers", "bundles", "journal", "every"])
+def test_a_part_whose_shutdown_raises_does_not_keep_the_others_from_theirs(faulty: str) -> None:
+    with owned_daemon(f"{faulty}:raises") as daemon:
         pids = install_two(daemon)
         daemon.process.terminate()
         assert daemon.exit_status() == 0
-        assert daemon.steps() == ["runs", "bundles", "recorder", *ORDER[2:]]
-        assert count(daemon, "'run ledger' failed in before_close") == 1
-        assert not any(map(is_alive, pids))
+        assert daemon.steps() == ORDER
+        for step in ORDER if faulty == "every" else [faulty]:
+            assert lines(daemon, f"'{COMPONENTS[step]}' failed in"), step
+        none_is_left(pids)  # of the bundles that nobody stopped, by the watchdog
 
 
-def test_a_part_that_never_ends_is_named_at_the_deadline_and_the_exit_is_forced() -> None:
-    with owned_daemon("driver-hangs", ROOST_SHUTDOWN_DEADLINE_S="0.5") as daemon:
+def test_processes_that_never_end_are_named_at_the_deadline_and_the_exit_is_forced() -> None:
+    with owned_daemon("driver-hangs", ROOST_SHUTDOWN_DEADLINE_S=str(DEADLINE_S)) as daemon:
         pids = install_two(daemon)
         daemon.process.terminate()
         assert daemon.exit_status() == EXIT_FORCED
-        [named] = [line for line in daemon.told() if "deadline passed" in line]
+        [named] = lines(daemon, "deadline passed")
         assert "stop w/app" in named and "stop w/server" in named
-        wait_for(lambda: any(map(is_alive, pids)), lambda alive: not alive)  # by the watchdog
+        none_is_left(pids)  # by the watchdog
+
+
+@pytest.mark.parametrize(
+    ("step", "manner"), [("runs", "hangs"), ("journal", "blocks"), ("api", "hangs")]
+)
+def test_a_part_that_never_ends_is_named_at_the_deadline_even_when_it_holds_the_loop(
+    step: str, manner: str
+) -> None:
+    with owned_daemon(f"{step}:{manner}", ROOST_SHUTDOWN_DEADLINE_S=str(DEADLINE_S)) as daemon:
+        pids = install_two(daemon)
+        daemon.process.terminate()
+        assert daemon.exit_status() == EXIT_FORCED
+        [named] = lines(daemon, "deadline passed")
+        assert named.endswith(f"still waiting for: {COMPONENTS[step]}")
+        assert daemon.steps() == ORDER[: ORDER.index(step) + 1]
+        assert not lines(daemon, "bye")
+        none_is_left(pids)  # by the watchdog, where it was not by the daemon

@@ -39,6 +39,10 @@ def test_the_wheel_holds_both_packages_and_their_data_and_nothing_else(tmp_path:
         "roost/py.typed",
         "roost/demo/apps/beacon/manifest.json",
         "roost/demo/apps/flaky.py",
+        "roost/demo/apps/greeter/app.py",
+        "roost/demo/apps/greeter/roost.toml",
+        "roost/demo/apps/ticker/app.py",
+        "roost/demo/apps/ticker/roost.toml",
         "roost_tui/dashboard.tcss",
     ):
         assert needed in names

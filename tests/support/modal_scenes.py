@@ -16,10 +16,13 @@ from roost.models import (
     ConfigField,
     CredentialField,
     CredentialForm,
+    DoctorReport,
     FieldType,
+    Finding,
     GenerationView,
     Impact,
     Runtime,
+    Severity,
     SlotState,
     StartMode,
     ToolView,
@@ -278,6 +281,40 @@ MESSAGES = (
     ),
 )
 """As they were said, the oldest first."""
+
+FINDINGS = (
+    Finding(
+        "data_dir",
+        Severity.PROBLEM,
+        "/srv/roost is open to other users (mode 0755)",
+        "close it with `chmod 700 /srv/roost`",
+    ),
+    Finding("filesystem", Severity.OK, "the data directory is on a local file system (ext4)"),
+    Finding("permissions", Severity.OK, "keys, database, logs and socket are private"),
+    Finding("lock", Severity.OK, "the daemon (pid 4100) holds it"),
+    Finding("socket", Severity.OK, "/srv/roost/roost.sock is private and answers"),
+    Finding("keyring", Severity.OK, "the key is in /srv/roost/keys/vault.key (0600)"),
+    Finding("runtime_python", Severity.OK, "python 3.13.1 is /usr/bin/python3"),
+    Finding(
+        "runtime_uv",
+        Severity.WARNING,
+        "it is missing; venv and pip are used, which is slower and fetches no other Python",
+        "install it with `curl -LsSf https://astral.sh/uv/install.sh | sh` or `brew install uv`",
+    ),
+    Finding(
+        "runtime_node",
+        Severity.PROBLEM,
+        "node 14.21.3 is /usr/bin/node, and 18 is the oldest that starts an MCP server",
+        "install a newer one, and restart the daemon so that it finds it",
+    ),
+    Finding("disk", Severity.OK, "79.2 GiB of 252.0 GiB are free"),
+    Finding("limits", Severity.OK, "20000 open files, 96365 processes"),
+    Finding("clock", Severity.OK, "it shows 2025-06-15 15:06:40 +0000"),
+)
+"""As the daemon tells them, in the order of its checks."""
+
+REPORT = DoctorReport(FINDINGS, NOW)
+ALL_WELL = DoctorReport(tuple(f for f in FINDINGS if f.severity is Severity.OK), NOW)
 
 HELP = (
     (

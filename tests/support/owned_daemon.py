@@ -30,7 +30,8 @@ class OwnedDaemon:
     def __init__(self, fault: str = "none", **environ: str) -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="roost-", dir="/tmp"))
         self._command = (sys.executable, str(FAULTY), fault, "--debug", "--data-dir")
-        self._environ = os.environ | environ
+        self._gate = self.data_dir / "gate"
+        self._environ = os.environ | {"TEST_GATE": str(self._gate)} | environ
         self._log = self.data_dir / "own.log"
         self.process = self._spawn()
         self.operator = self._attach()
@@ -44,6 +45,10 @@ class OwnedDaemon:
     def exit_status(self) -> int:
         """Wait for its end."""
         return self.process.wait(EXIT_BOUND_S)
+
+    def open_gate(self) -> None:
+        """Let a shutdown go on that waits at one of its steps."""
+        self._gate.touch()
 
     def told(self) -> list[str]:
         """Return what it logged."""
@@ -63,6 +68,7 @@ class OwnedDaemon:
 
     def close(self) -> None:
         """End it and delete the directory."""
+        self.open_gate()
         if self.process.poll() is None:
             self.process.terminate()
             try:

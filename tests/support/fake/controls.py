@@ -12,11 +12,17 @@ from tests.support.fake.world import FakeRun, FakeWorld
 
 from roost.errors import RoostError
 from roost.models import (
+    BundleMeasure,
     BundleView,
     ChangeBody,
     ConfigField,
+    DaemonChanged,
     Definition,
     FieldValue,
+    Figures,
+    FigureSample,
+    FiguresChanged,
+    Finding,
     LogStream,
     RunError,
     RunEvent,
@@ -26,6 +32,7 @@ from roost.models import (
     RunView,
     StartStep,
     ToolView,
+    WhyReport,
     WorkspaceView,
 )
 
@@ -103,6 +110,29 @@ class FakeControls:
             missing_fields=bundle.missing,
             credential_revision=revision,
         )
+
+    def measure(self, workspace: str, name: str, figures: Figures) -> None:
+        """Take figures of a running bundle and tell the viewers."""
+        bundle = self.world.require_bundle(workspace, name)
+        sample = FigureSample(
+            self.clock.now(),
+            figures.cpu_percent,
+            figures.rss_bytes,
+            figures.descriptors,
+            figures.threads,
+        )
+        bundle.samples.append(sample)
+        self.world.change_bundle(bundle, figures=figures)
+        measure = BundleMeasure(workspace, name, figures, bundle.view.calls)
+        self.world.publish(FiguresChanged((measure,)))
+
+    def set_why(self, workspace: str, name: str, report: WhyReport) -> None:
+        """Say what the ordered check of a bundle answers from now on."""
+        self.world.require_bundle(workspace, name).why = report
+
+    def set_findings(self, *findings: Finding) -> None:
+        """Say what the doctor finds from now on."""
+        self.world.findings = findings
 
     def push(self, body: ChangeBody) -> None:
         """Publish a change as it is, without touching the state."""
@@ -204,3 +234,32 @@ class FakeControls:
     def close(self, reason: str = "the daemon is stopping") -> None:
         """Send the closing notice; streams end after it."""
         self.world.close(reason)
+
+    def begin_stop(
+        self,
+        *waiting_for: str,
+        reason: str = "the daemon is stopping",
+        deadline_s: float | None = None,
+    ) -> None:
+        """Begin to stop: say so, close the streams, and answer questions until `disconnect`.
+
+        Args:
+            waiting_for: what the shutdown waits for.
+            reason: what the closing notice says.
+            deadline_s: seconds after which the end is forced.
+        """
+        deadline_at = None if deadline_s is None else self.clock.now() + round(deadline_s * 1000)
+        self.world.daemon = replace(
+            self.world.daemon, is_stopping=True, stop_deadline_at=deadline_at
+        )
+        self.wait_for(*waiting_for)
+        self.world.publish(DaemonChanged(self.world.daemon_view()))
+        self.close(reason)
+
+    def wait_for(self, *names: str) -> None:
+        """Say that the shutdown waits for these from now on."""
+        self.world.daemon = replace(self.world.daemon, waiting_for=names)
+
+    def restart(self, start_id: str = "again") -> None:
+        """Answer as another start of the daemon, with everything that was stored."""
+        self.world.restart(start_id)

@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 
 from tests.support.fake.clock import FakeClock
 from tests.support.fake.controls import FakeControls
-from tests.support.fake.forms import write_problems
+from tests.support.fake.forms import cleared_fields, write_problems
+from tests.support.fake.impacts import impact_on
 from tests.support.fake.installs import definition_from, installed_view, origin_of
 from tests.support.fake.pages import log_page, page_behind
+from tests.support.fake.settings import change_settings
 from tests.support.fake.switches import Call, Switches
+from tests.support.fake.why import report_of
 from tests.support.fake.world import FakeBundle, FakeRun, FakeWorld
 
 from roost.errors import (
@@ -45,8 +48,10 @@ from roost.models import (
     CredentialWrite,
     DaemonChanged,
     DaemonView,
+    DoctorReport,
     EngineEvent,
     FieldValue,
+    FigureSample,
     Impact,
     InstallRequest,
     LogPage,
@@ -59,9 +64,12 @@ from roost.models import (
     RunQuery,
     RunStatus,
     RunView,
+    SettingsChange,
+    SettingsOutcome,
     SlotState,
     StopOutcome,
     ToolView,
+    WhyReport,
     WorkspaceView,
     is_valid_name,
     slug,
@@ -162,6 +170,10 @@ class FakeEngine(FakeControls):
     async def status(self) -> DaemonView:
         self._begin("status")
         return self.world.daemon_view()
+
+    async def doctor(self) -> DoctorReport:
+        self._begin("doctor")
+        return DoctorReport(self.world.findings, self.clock.now())
 
     async def shutdown(self) -> None:
         self._begin("shutdown")
@@ -272,16 +284,29 @@ class FakeEngine(FakeControls):
         if bundle.view.protected and not reason:
             sentence = f"{name} is protected, so a respawn needs a reason"
             return RespawnResult(False, workspace, name, sentence, "protected")
-        return await self._slots.start(bundle, cause="operator")
+        return await self._slots.respawn(bundle, cause="operator")
 
-    async def impact(self, workspace: str, name: str) -> Impact:
-        self._begin("impact", workspace=workspace, name=name)
+    async def impact(self, workspace: str, name: str, *, action: str = "bundle.stop") -> Impact:
+        self._begin("impact", workspace=workspace, name=name, action=action)
         bundle = self.world.require_bundle(workspace, name)
-        run_ids = tuple(run.view.id for run in self.world.active_runs(workspace, name))
-        count = len(run_ids)
-        sentence = f"cuts {count} run{'s' if count > 1 else ''}" if count else ""
-        is_known = bundle.view.kind in MCP_KINDS
-        return Impact(run_ids, is_known, bundle.view.protected, sentence)
+        return impact_on(self.world, bundle, action)
+
+    async def figures_history(self, workspace: str, name: str) -> tuple[FigureSample, ...]:
+        self._begin("figures_history", workspace=workspace, name=name)
+        return tuple(self.world.require_bundle(workspace, name).samples)
+
+    async def why(self, workspace: str, name: str) -> WhyReport:
+        self._begin("why", workspace=workspace, name=name)
+        bundle = self.world.require_bundle(workspace, name)
+        return bundle.why or report_of(bundle, self.clock.now())
+
+    async def change_settings(
+        self, workspace: str, name: str, change: SettingsChange
+    ) -> SettingsOutcome:
+        self._begin("change_settings", workspace=workspace, name=name, change=change)
+        self._refuse_when_stopping()
+        bundle = self.world.require_bundle(workspace, name)
+        return change_settings(self.world, bundle, change)
 
     # Credentials
 
@@ -310,12 +335,16 @@ class FakeEngine(FakeControls):
         values = {key: value for key, value in bundle.values.items() if key not in write.clear}
         return await self._store_values(bundle, values | write.set)
 
-    async def restore_credentials(self, workspace: str, name: str) -> CredentialOutcome:
-        self._begin("restore_credentials", workspace=workspace, name=name)
+    async def restore_credentials(
+        self, workspace: str, name: str, *, reason: str | None = None
+    ) -> CredentialOutcome:
+        self._begin("restore_credentials", workspace=workspace, name=name, reason=reason)
         self._refuse_when_stopping()
         bundle = self.world.require_bundle(workspace, name)
         if bundle.previous is None:
             raise Refused(f"no previous revision of {name!r} is kept; write the values again")
+        if cleared_fields(bundle, bundle.previous):
+            self._refuse_protected(bundle, "clearing a credential", reason)
         return await self._store_values(bundle, bundle.previous)
 
     # Tools and runs
@@ -438,7 +467,7 @@ class FakeEngine(FakeControls):
     async def _store_values(
         self, bundle: FakeBundle, values: dict[str, FieldValue]
     ) -> CredentialOutcome:
-        view, old = bundle.view, bundle.values
+        view, old, cleared = bundle.view, bundle.values, cleared_fields(bundle, values)
         keys = [entry.key for entry in bundle.fields]
         changed = tuple(key for key in keys if old.get(key) != values.get(key))
         revision = view.credential_revision + 1
@@ -450,8 +479,10 @@ class FakeEngine(FakeControls):
         self.world.change_bundle(
             bundle, credential_revision=revision, missing_fields=bundle.missing
         )
-        respawn = await self._slots.start(bundle, cause="credentials") if view.should_run else None
+        respawn = await self._slots.apply(bundle, must_end=bool(cleared))
         sentence = f"{', '.join(changed) or 'nothing'} changed in revision {revision}"
+        if cleared and view.state is SlotState.RUNNING:
+            sentence += "; the process that held it has ended"
         return CredentialOutcome(revision, changed, sentence, respawn)
 
     def _same_key(self, workspace: str, name: str, request: CallRequest) -> RunView | None:

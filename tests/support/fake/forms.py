@@ -1,6 +1,8 @@
-"""What a credential write breaks, field by field."""
+"""What a credential write breaks and clears, field by field."""
 
 from __future__ import annotations
+
+from tests.support.fake.world import FakeBundle
 
 from roost.models import ConfigField, CredentialWrite, FieldType, FieldValue
 
@@ -33,3 +35,12 @@ def _number_problem(field: ConfigField, value: FieldValue) -> str | None:
     if field.maximum is not None and value > field.maximum:
         return f"must be at most {field.maximum:g}"
     return None
+
+
+def cleared_fields(bundle: FakeBundle, values: dict[str, FieldValue]) -> tuple[str, ...]:
+    """Return the sensitive fields that are set and have no value among these."""
+    return tuple(
+        entry.key
+        for entry in bundle.fields
+        if entry.sensitive and entry.key in bundle.values and entry.key not in values
+    )

@@ -27,7 +27,8 @@ def origin_of(request: InstallRequest) -> str:
 
 def definition_from(name: str, request: InstallRequest) -> Definition:
     """Return the definition an install makes."""
-    kind = request.kind if request.source is SourceKind.COMMAND else BundleKind.MCP_STDIO
+    kinds = {SourceKind.COMMAND: request.kind, SourceKind.APP: BundleKind.WEB}
+    kind = kinds.get(request.source, BundleKind.MCP_STDIO)
     fields = tuple(
         ConfigField(key, FieldType.STRING, key, sensitive=True) for key in sorted(request.env)
     )
@@ -41,7 +42,10 @@ def definition_from(name: str, request: InstallRequest) -> Definition:
         env={key: f"${{user_config.{key}}}" for key in request.env},
         source=Source(request.source, origin_of(request)),
         fields=fields,
+        port=request.port or None,
+        ready_path=request.ready_path or "/",
         settings=request.settings,
+        after=request.after,
     )
 
 

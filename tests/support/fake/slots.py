@@ -21,6 +21,7 @@ from roost.models import (
     SlotState,
     StartStep,
 )
+from roost.models.handover import hands_over
 
 
 class FakeSlots:
@@ -50,6 +51,80 @@ class FakeSlots:
                 await self._switches.start_gate.wait()
             await asyncio.sleep(0)
         return self._become_ready(bundle, cause)
+
+    async def apply(self, bundle: FakeBundle, *, must_end: bool) -> RespawnResult | None:
+        """Bring a slot to the credentials that were just written, as far as it may be."""
+        view = bundle.view
+        if not view.should_run:
+            return None
+        if view.protected and view.state is SlotState.RUNNING and not must_end:
+            self._world.change_bundle(bundle, stale=("credentials",), restart_pending=True)
+            sentence = f"{view.name} is protected, so a respawn needs a reason"
+            return RespawnResult(False, view.workspace, view.name, sentence, "protected")
+        if must_end:
+            return await self.start(bundle, cause="credentials")
+        return await self.respawn(bundle, cause="credentials")
+
+    async def respawn(self, bundle: FakeBundle, *, cause: str) -> RespawnResult:
+        """Replace what runs by the next generation, as the bundle's strategy says."""
+        is_running = bundle.view.state is SlotState.RUNNING
+        if is_running and hands_over(bundle.definition) and not bundle.missing:
+            return await self._hand_over(bundle, cause)
+        return await self.start(bundle, cause=cause)
+
+    async def _hand_over(self, bundle: FakeBundle, cause: str) -> RespawnResult:
+        candidate = generation_view(
+            bundle.generations[0].number + 1,
+            spawned_at=self._world.clock.now(),
+            credential_revision=bundle.view.credential_revision,
+        )
+        for step in (StartStep.PREPARE, StartStep.SPAWN, StartStep.HANDSHAKE):
+            self._world.change_bundle(bundle, step=step, reason=None)
+            if step is StartStep.SPAWN:
+                self._world.change_bundle(bundle, candidate=candidate)
+            failing = self._switches.failing_start
+            if failing is not None and failing[0] is step:
+                self._switches.failing_start = None
+                return self._keep_old(bundle, step, failing[1])
+            if step is StartStep.HANDSHAKE:
+                await self._switches.start_gate.wait()
+            await asyncio.sleep(0)
+        self._end_generation(bundle)
+        bundle.generations.insert(0, candidate)
+        self._world.change_bundle(
+            bundle,
+            generation=candidate,
+            candidate=None,
+            step=None,
+            stale=(),
+            restart_pending=False,
+            missing_fields=(),
+        )
+        view = bundle.view
+        sentence = f"{view.name} runs as generation {candidate.number}"
+        return RespawnResult(
+            True, view.workspace, view.name, sentence, generation=candidate.number, duration_ms=180
+        )
+
+    def _keep_old(self, bundle: FakeBundle, step: StartStep, problem: str) -> RespawnResult:
+        view, number = bundle.view, bundle.generations[0].number
+        sentence = (
+            f"{view.name} in {view.workspace} failed at {step}: {problem}; generation {number} "
+            "serves on, read its log, then respawn it"
+        )
+        lagging = ("credentials",) if self._lags(bundle) else ()
+        self._world.change_bundle(
+            bundle,
+            candidate=None,
+            reason=Reason("start_failed", sentence),
+            stale=(*lagging, "respawn"),
+        )
+        return RespawnResult(
+            False, view.workspace, view.name, sentence, "start_failed", number, step
+        )
+
+    def _lags(self, bundle: FakeBundle) -> bool:
+        return bundle.generations[0].credential_revision < bundle.view.credential_revision
 
     def _enter_step(self, bundle: FakeBundle, step: StartStep, cause: str) -> None:
         if bundle.view.state is SlotState.STARTING:

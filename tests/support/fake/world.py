@@ -25,6 +25,8 @@ from roost.models import (
     Definition,
     EngineState,
     FieldValue,
+    FigureSample,
+    Finding,
     GenerationView,
     LogLine,
     LogStream,
@@ -33,11 +35,13 @@ from roost.models import (
     RunEvent,
     RunEventKind,
     RunView,
+    Severity,
     SlotState,
     StartStep,
     ToolView,
     Transition,
     Transitioned,
+    WhyReport,
     WorkspaceChanged,
     WorkspaceView,
 )
@@ -62,6 +66,10 @@ class FakeBundle:
     generations: list[GenerationView] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
     logs: dict[int, list[LogLine]] = field(default_factory=dict)
+    samples: list[FigureSample] = field(default_factory=list)
+    """Past figures, oldest first."""
+    why: WhyReport | None = None
+    """What the ordered check answers, where the test says so."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -88,6 +96,7 @@ class FakeWorld:
 
     def __init__(self, clock: FakeClock, start_id: str, *, queue_limit: int) -> None:
         self.clock = clock
+        self._queue_limit = queue_limit
         self.bus = EventBus(start_id, self.state, queue_limit=queue_limit)
         self.daemon = DaemonView(
             start_id=start_id,
@@ -104,6 +113,11 @@ class FakeWorld:
         """Oldest first."""
         self.transitions: list[Transition] = []
         """Oldest first."""
+        self.findings: tuple[Finding, ...] = (
+            Finding("data_dir", Severity.OK, f"{self.daemon.data_dir} is yours alone"),
+            Finding("runtime_node", Severity.OK, "node 20.20.2 is /usr/bin/node"),
+        )
+        """What the doctor finds."""
         self.gone = asyncio.Event()
         self.is_closed = False
         self._changed = asyncio.Event()
@@ -175,6 +189,19 @@ class FakeWorld:
         self.is_closed = True
         self.bus.close(reason)
         self.wake()
+
+    def restart(self, start_id: str) -> None:
+        self.bus = EventBus(start_id, self.state, queue_limit=self._queue_limit)
+        self.daemon = replace(
+            self.daemon,
+            start_id=start_id,
+            started_at=self.clock.now(),
+            is_stopping=False,
+            waiting_for=(),
+            stop_deadline_at=None,
+        )
+        self.is_closed = False
+        self.gone.clear()
 
     def put_workspace(self, workspace: WorkspaceView) -> None:
         self.workspaces[workspace.id] = workspace

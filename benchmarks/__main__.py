@@ -6,7 +6,7 @@ import importlib
 import platform
 import sys
 
-NAMES = ("ps", "first_paint", "respawn")
+NAMES = ("ps", "first_paint", "respawn", "viewers", "supervision")
 
 
 def main(names: list[str]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.support.processes import SLEEP
+from tests.support.real_daemon import wait_for
 
 from roost.drivers import proctable
 from roost.drivers.proctable import Identity, ProcessTable, ProcSource, find_mark
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     env = {"ROOST_MARK": "data-1/gen-1"}
     with subprocess.Popen(SLEEP, env=env, start_new_session=True) as child:
+        # The kernel shows an environment only a moment after the program has begun.
+        wait_for(lambda: child.pid in ProcessTable().read().marks, bool)
         yield child
         child.kill()
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from tests.lifecycle.tracing import LIMIT_S, loaded, restored, served
 
+from roost.clock import SystemClock
 from roost.lifecycle import KeepAlive, Lifecycle, watchdog_interval_s
 
 
@@ -97,7 +98,7 @@ async def test_stopping_it_does_not_swallow_the_cancellation_of_who_stops_it() -
 
 
 def test_a_timer_that_died_with_its_event_loop_does_not_keep_the_next_one_from_starting() -> None:
-    beat = KeepAlive(lambda: None, lambda: 60.0, StillClock())
+    beat = KeepAlive(lambda: None, lambda: 60.0, SystemClock())
 
     async def start() -> bool:
         beat.start()

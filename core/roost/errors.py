@@ -157,7 +157,7 @@ class SensitiveInArguments(BadInput):
     def __init__(self, bundle: str, fields: tuple[str, ...]) -> None:
         super().__init__(
             f"{bundle!r} would show {', '.join(fields)} in its command line; change the bundle to "
-            "take it from the environment",
+            "take it from the environment, or allow it with --allow-secret-arguments",
             fields=list(fields),
         )
 
@@ -169,6 +169,30 @@ class BadArguments(BadInput):
 
     def __init__(self, tool: str, problem: str) -> None:
         super().__init__(f"{tool!r} was not called: {problem}. Correct the arguments", tool=tool)
+
+
+class BadUrl(BadInput):
+    """An address or header of a server over HTTP cannot be used."""
+
+    code = "bad_url"
+
+
+class Changed(Conflict):
+    """What was reviewed is not what is there now."""
+
+    code = "changed_since_review"
+
+
+class PackageNotFound(NotFound):
+    """A registry has no such package or version."""
+
+    code = "package_not_found"
+
+
+class VersionNotFound(NotFound):
+    """No such version of a bundle is kept."""
+
+    code = "version_not_found"
 
 
 class WorkspaceNotFound(NotFound):
@@ -243,6 +267,18 @@ class AlreadyActive(Conflict):
             f"{scope!r} already has the active run {run_id}; wait for it or `roost run stop "
             f"{run_id}`",
             scope=scope,
+            run=run_id,
+        )
+
+
+class LeaseLost(Conflict):
+    """Whoever reports for a run does not hold its lease any more."""
+
+    code = "lease_lost"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(
+            f"the lease of run {run_id} is lost: {why}; end this work, nothing of it is kept",
             run=run_id,
         )
 

@@ -54,6 +54,11 @@ _TABLE = (
     Action("bundle.show", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "show"),
     Action("bundle.why", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "why"),
     Action("bundle.add", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "add"),
+    Action("bundle.import", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "import"),
+    Action("bundle.versions", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "versions"),
+    Action("bundle.upgrade", ActionScope.BUNDLE, Risk.INTERRUPTS, Role.OPERATOR, "upgrade"),
+    Action("bundle.rollback", ActionScope.BUNDLE, Risk.INTERRUPTS, Role.OPERATOR, "rollback"),
+    Action("bundle.pin", ActionScope.BUNDLE, Risk.INTERRUPTS, Role.OPERATOR, "pin"),
     Action("bundle.remove", ActionScope.BUNDLE, Risk.DESTROYS, Role.OPERATOR, "remove"),
     Action("bundle.settings", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "set"),
     Action("bundle.start", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "start"),
@@ -66,12 +71,17 @@ _TABLE = (
     Action("run.show", ActionScope.RUN, Risk.READS, Role.VIEWER, "run show"),
     Action("run.follow", ActionScope.RUN, Risk.READS, Role.VIEWER, "run follow"),
     Action("run.stop", ActionScope.RUN, Risk.INTERRUPTS, Role.OPERATOR, "run stop"),
+    Action("run.retry", ActionScope.RUN, Risk.REVERSIBLE, Role.OPERATOR, "run retry"),
+    Action("run.replace", ActionScope.RUN, Risk.INTERRUPTS, Role.OPERATOR, "run replace"),
+    Action("run.exec", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "exec"),
     Action("workspace.list", ActionScope.WORKSPACE, Risk.READS, Role.VIEWER, "workspace list"),
     Action(
         "workspace.create", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.ADMIN, "workspace create"
     ),
     Action("daemon.status", ActionScope.DAEMON, Risk.READS, Role.VIEWER, "status"),
     Action("daemon.doctor", ActionScope.DAEMON, Risk.READS, Role.VIEWER, "doctor"),
+    Action("vault.show", ActionScope.DAEMON, Risk.READS, Role.VIEWER, "vault show"),
+    Action("vault.rotate", ActionScope.DAEMON, Risk.REVERSIBLE, Role.ADMIN, "vault rotate"),
     Action("daemon.stop", ActionScope.DAEMON, Risk.INTERRUPTS, Role.ADMIN, "down"),
 )
 

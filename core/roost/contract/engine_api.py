@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from roost.models import (
     ActionResult,
+    BeginRequest,
     BundleDetail,
     BundleView,
     CallRequest,
@@ -20,15 +21,20 @@ from roost.models import (
     CredentialWrite,
     DaemonView,
     EngineEvent,
+    ExecRequest,
+    FinishRequest,
     Impact,
     InstallRequest,
     LogPage,
     RespawnResult,
     RunDetail,
     RunEvent,
+    RunLease,
     RunQuery,
+    RunReport,
     RunView,
     StopOutcome,
+    SupersedeOutcome,
     ToolView,
     WorkspaceView,
 )
@@ -38,8 +44,17 @@ if TYPE_CHECKING:
     from roost.models import (
         DoctorReport,
         FigureSample,
+        ImportOutcome,
+        ImportPlan,
+        ImportRequest,
+        ImportScan,
+        InstalledVersion,
+        InstallPlan,
         SettingsChange,
         SettingsOutcome,
+        UpgradeOutcome,
+        UpgradeRequest,
+        VaultView,
         WhyReport,
     )
 
@@ -105,6 +120,71 @@ class EngineAPI(Protocol):
         Raises:
             WorkspaceNotFound, InvalidName, AlreadyExists, BadArchive, BadManifest, BadConfigFile,
             CommandNotFound, SensitiveInArguments: nothing was installed.
+        """
+        ...
+
+    async def plan_install(self, workspace: str, request: InstallRequest) -> InstallPlan:
+        """Say what an install would do; nothing is written, fetched or run.
+
+        Raises:
+            WorkspaceNotFound, BadInput and what else `install` raises for what is asked.
+        """
+        ...
+
+    async def versions(self, workspace: str, name: str) -> tuple[InstalledVersion, ...]:
+        """List the versions of a bundle that are kept on this machine, newest first."""
+        ...
+
+    async def upgrade(self, workspace: str, name: str, request: UpgradeRequest) -> UpgradeOutcome:
+        """Install another version of a bundle beside the present one and respawn into it.
+
+        The bundle keeps its name, settings, data and credentials. A failed respawn keeps the new
+        version; `rollback` returns to the former one.
+
+        Raises:
+            BundleNotFound, BadInput and what else `install` raises: nothing was changed.
+        """
+        ...
+
+    async def rollback(
+        self, workspace: str, name: str, *, number: int | None = None, reason: str | None = None
+    ) -> UpgradeOutcome:
+        """Make a kept version the current one again and respawn into it.
+
+        Args:
+            number: which one; None takes the newest of those before the current one.
+
+        Raises:
+            BundleNotFound. Refused: no such version is kept.
+        """
+        ...
+
+    async def pin(self, workspace: str, name: str, *, reason: str | None = None) -> UpgradeOutcome:
+        """Replace a command that fetches its package at each start by an installed, pinned copy.
+
+        It is an upgrade: the former version is kept.
+
+        Raises:
+            BundleNotFound. Refused: the command fetches nothing to pin. PackageNotFound,
+            Unavailable: the package could not be looked up.
+        """
+        ...
+
+    async def plan_import(self, workspace: str, scan: ImportScan) -> ImportPlan:
+        """Find the servers that MCP clients of this machine have; nothing is written or run.
+
+        Raises:
+            WorkspaceNotFound, BadInput.
+        """
+        ...
+
+    async def import_bundles(self, workspace: str, request: ImportRequest) -> ImportOutcome:
+        """Install the chosen entries of a reviewed plan; the files are only read.
+
+        An entry that changed since the plan is refused by itself.
+
+        Raises:
+            WorkspaceNotFound, BadInput: nothing was installed.
         """
         ...
 
@@ -206,6 +286,20 @@ class EngineAPI(Protocol):
         """
         ...
 
+    async def vault(self) -> VaultView:
+        """Say where the vault's key is kept and what it opens."""
+        ...
+
+    async def rotate_vault_key(self) -> VaultView:
+        """Seal every stored value with a new key and forget the former one.
+
+        Raises:
+            Refused: the key is given by the settings, which only the operator can change.
+            VaultUnavailable: the new key cannot be kept, or a value cannot be opened; nothing was
+            changed.
+        """
+        ...
+
     async def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
         """List the tools of a running MCP bundle.
 
@@ -243,6 +337,62 @@ class EngineAPI(Protocol):
         """Stop a run and wait until it has settled, 10 s at most.
 
         A settled run is left as it is.
+        """
+        ...
+
+    async def exec_command(self, workspace: str, request: ExecRequest) -> RunView:
+        """Begin a command; returns its run as soon as the row exists.
+
+        Raises:
+            WorkspaceNotFound, BadInput, CommandNotFound, AlreadyActive, IdempotencyConflict: no run
+            was begun.
+        """
+        ...
+
+    async def begin_run(self, workspace: str, request: BeginRequest) -> RunLease:
+        """Begin outside work and take its lease; it is `running` at once.
+
+        With a key that has begun a run: the active one is attached to under a new epoch, a
+        finished one is returned as it is.
+
+        Raises:
+            WorkspaceNotFound, BadInput, AlreadyActive, IdempotencyConflict: no run was begun.
+        """
+        ...
+
+    async def report_run(self, workspace: str, run_id: str, report: RunReport) -> RunLease:
+        """Store what outside work reports, all or nothing, and renew its lease; empty is a
+        heartbeat.
+
+        Raises:
+            RunNotFound. LeaseLost: the run has settled, or another epoch holds it.
+        """
+        ...
+
+    async def finish_run(self, workspace: str, run_id: str, end: FinishRequest) -> RunView:
+        """Settle outside work; the first end stays.
+
+        Raises:
+            RunNotFound, BadInput. LeaseLost: another epoch holds it.
+        """
+        ...
+
+    async def retry_run(self, workspace: str, run_id: str) -> RunView:
+        """Begin a new run with the input of a settled tool call or command.
+
+        Raises:
+            RunNotFound. Refused: it is active, its input was cut, or it is outside work.
+        """
+        ...
+
+    async def supersede(
+        self, workspace: str, scope: str, *, expected: str | None = None, wait_s: float = 10.0
+    ) -> SupersedeOutcome:
+        """Make room in a scope: stop its active run and wait until that has settled.
+
+        Args:
+            expected: id of the run to replace; another active one is left alone.
+            wait_s: how long it may take to settle, in seconds.
         """
         ...
 

@@ -22,6 +22,8 @@ class Runtime(StrEnum):
     NODE = "node"
     UV = "uv"
     BINARY = "bin"
+    ELSEWHERE = "elsewhere"
+    """Nothing of this machine: a server at a URL."""
 
 
 class SourceKind(StrEnum):
@@ -31,6 +33,9 @@ class SourceKind(StrEnum):
     MCP_SERVERS = "mcp-servers"
     COMMAND = "command"
     PYPI = "pypi"
+    NPM = "npm"
+    URL = "url"
+    """A server over HTTP that runs somewhere else."""
     APP = "app"
 
 
@@ -63,6 +68,18 @@ class RespawnStrategy(StrEnum):
     """Stop the old process, then start the new one: never two at a time."""
     HANDOVER = "handover"
     """Start and verify the new one beside the old, move the calls over, drain, stop the old."""
+
+
+class KeepArguments(StrEnum):
+    """How much of a tool call's arguments is kept in its run; the tool always gets all of them.
+
+    Fields that a tool marks as secret and fields with a name such as ``password`` are never kept.
+    """
+
+    ALL = "all"
+    NAMES = "names"
+    """Only how the arguments are called."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,9 @@ class BundleSettings:
     """A tool call without progress for this long ends as timed out."""
     call_cap_s: float = 3600.0
     """A tool call never lasts longer, whatever progress it reports."""
+    max_calls: int = 0
+    """Tool calls under way at a time; those beyond it wait in their order. 0 means no limit."""
+    keep_arguments: KeepArguments = KeepArguments.ALL
     protected: bool = False
     strategy: RespawnStrategy = RespawnStrategy.REPLACE
     probe_interval_s: float = 10.0
@@ -128,6 +148,8 @@ class Source:
     origin: str
     """Path, requirement or command line it was read from; never a secret."""
     sha256: str | None = None
+    content_sha256: str | None = None
+    """Of a signed archive without its signature block, as hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +173,20 @@ class Definition:
     fields: tuple[ConfigField, ...] = ()
     root: str | None = None
     """Read-only directory of the unpacked version, when there is one."""
+    url: str | None = None
+    """Where an MCP server over HTTP answers; a template. Without a command it runs elsewhere."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of every request to `url`; templates, in which sensitive fields may stand."""
+    directory: str | None = None
+    """Absolute working directory; None means `root`, or else the bundle's own state directory."""
     requirements: tuple[str, ...] = ()
-    """PyPI requirements installed into a private environment by the prepare step."""
+    """Packages installed into a private place by the prepare step: from npm where the runtime is
+    Node, else from PyPI."""
+    is_project: bool = False
+    """Whether `root` is a Python project whose environment the prepare step makes."""
+    secret_arguments: bool = False
+    """Whether the operator allowed sensitive fields in its command line, where every user of the
+    machine can read them."""
     python: str | None = None
     """Interpreter minor of the prepared environment, such as ``3.12``; None means Roost's own."""
     ready_path: str = "/"
@@ -163,6 +197,11 @@ class Definition:
     """Bundles of the workspace whose readiness its start waits for."""
     settings: BundleSettings = field(default_factory=BundleSettings)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is a server that runs somewhere else, so that Roost has no process of it."""
+        return self.url is not None and not self.command
+
 
 @dataclass(frozen=True, slots=True)
 class InstallRequest:
@@ -172,18 +211,32 @@ class InstallRequest:
     name: str | None = None
     """Name of the bundle; None derives one from what is installed."""
     path: str | None = None
-    """MCPB archive or folder, app directory, or a file with `mcpServers`: an absolute path."""
+    """MCPB archive or folder, app directory, or an MCP client's configuration: an absolute path."""
+    sha256: str | None = None
+    """What the archive or folder must hash to, as hex; None takes what is there."""
     entry: str | None = None
-    """Key inside `mcpServers`."""
+    """Name of the server inside the client's configuration."""
     command: tuple[str, ...] = ()
     """Argument vector of a command, or the arguments of a PyPI server."""
     env: dict[str, str] = field(default_factory=dict)
     """Environment of a command. Each value is kept as a credential field."""
     kind: BundleKind = BundleKind.COMMAND
+    url: str | None = None
+    """Where an MCP server over HTTP answers; with a command, a template with ``${port}``."""
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    """Headers of every request to `url`. Each value is kept as a credential field."""
+    directory: str | None = None
+    """Absolute working directory of a command."""
     requirement: str | None = None
-    """Pinned PyPI requirement, such as ``mcp-server-time==2026.10.19``."""
+    """Package: ``NAME==VERSION`` of PyPI or ``NAME@VERSION`` of npm; without a version the newest
+    one is looked up and pinned."""
     script: str | None = None
-    """Console script of the requirement; None means the distribution's name."""
+    """Program of the requirement; None means its only one, or the one of its name."""
+    resolve: bool = False
+    """Whether a command that fetches a package at each start (npx, uvx) is replaced by an
+    installed, pinned copy."""
+    secret_arguments: bool = False
+    """Whether sensitive fields may stand in the command line of this bundle."""
     python: str | None = None
     """Interpreter of an app, by name or absolute path; None means Roost's own."""
     port: int | None = None

@@ -23,13 +23,30 @@ class LaunchContext:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A resolved start. `env` may hold secrets and never leaves the daemon; `argv` never does."""
+    """A resolved start: it may hold secrets, of which none leaves the daemon.
 
-    argv: tuple[str, ...]
-    env: dict[str, str]
+    `argv` is empty for a server that runs somewhere else.
+    """
+
+    argv: tuple[str, ...] = field(repr=False)
+    env: dict[str, str] = field(repr=False)
     cwd: str
     env_names: tuple[str, ...]
     """Names that the definition adds to the allow-list, sorted."""
+    url: str | None = field(default=None, repr=False)
+    """Where a server over HTTP answers; may hold a secret."""
+    address: str | None = None
+    """`url` as it may be shown: a sensitive field stands in it as its placeholder."""
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    """Headers of every request to `url`."""
+    shown_argv: tuple[str, ...] | None = None
+    """`argv` as it may be shown, where the operator allowed secrets in it; None means it is the
+    same."""
+
+    @property
+    def told_argv(self) -> tuple[str, ...]:
+        """The argument vector for logs and screens."""
+        return self.argv if self.shown_argv is None else self.shown_argv
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,3 +17,7 @@ def slug(text: str) -> str:
     """Turn any text into a valid name; an empty result becomes ``bundle``."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return cleaned[:63].strip("-") or "bundle"
+
+
+FIRST_WORKSPACE = "default"
+"""The workspace that a first install makes where there is none."""

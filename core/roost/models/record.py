@@ -20,6 +20,19 @@ class BundleRow:
     installed_at: int
     era: str | None = None
     """MCP protocol version that the installed version answered with last."""
+    version_number: int = 1
+    """Which of its installed versions is the one to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version of a bundle that is kept on this machine."""
+
+    number: int
+    """Rises with every install and upgrade of the bundle; a roll back returns to a former one."""
+    definition: Definition
+    installed_at: int
+    installed_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +68,37 @@ class CredentialSet:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to insert; it begins `pending`."""
+    """A run to insert: `pending`, or `running` when others do its work already."""
 
     run: RunView
     input: Any
     lease_owner: str
     lease_epoch: int
     input_hash: str
+    lease_ms: int | None = None
+    """How long its lease holds from each report on; None while the daemon does the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedRun:
+    """A run and who may write to it."""
+
+    run: RunView
+    owner: str
+    epoch: int
+    lease_ms: int | None = None
+    """How long the lease holds from each report on; None while a daemon does the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A settled run as retention sees it."""
+
+    id: str
+    workspace: str
+    last_seq: int
+    event_count: int
+    """Events of it that are still kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from roost.models.definition import BundleSettings, RespawnStrategy, RestartPolicy
+from roost.models.definition import (
+    BundleSettings,
+    KeepArguments,
+    RespawnStrategy,
+    RestartPolicy,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class SettingsChange:
     drain_s: float | None = None
     call_idle_s: float | None = None
     call_cap_s: float | None = None
+    max_calls: int | None = None
+    keep_arguments: KeepArguments | None = None
     protected: bool | None = None
     strategy: RespawnStrategy | None = None
     probe_interval_s: float | None = None

@@ -27,6 +27,7 @@ from roost.models import (
     StartMode,
     StartStep,
     Transition,
+    VersionRow,
     WorkspaceView,
 )
 from roost.store import SqlStore
@@ -113,7 +114,7 @@ async def test_removing_a_bundle_takes_its_credentials_and_leaves_its_history(
     assert [row.workspace for row in await store.bundles.list()] == ["other"]
     assert await store.credentials.load("main", "files") == CredentialSet(0, (), False)
     assert (await store.credentials.load("other", "files")).revision == 1
-    assert await store.generations.last_number("main", "files") == 1
+    assert await store.generations.newest() == {("main", "files"): GENERATION}
 
 
 async def test_a_generation_is_live_until_its_end_is_kept(store: SqlStore) -> None:
@@ -126,15 +127,28 @@ async def test_a_generation_is_live_until_its_end_is_kept(store: SqlStore) -> No
     assert await store.generations.history("main", "files", 10) == (ended,)
 
 
+async def test_newest_revisions_are_told_for_all_bundles_at_once(store: SqlStore) -> None:
+    assert await store.credentials.revisions() == {}
+    for revision in (0, 1):
+        await store.credentials.replace(
+            "main", "files", expected_revision=revision, rows=(secret(revision + 1),)
+        )
+    assert await store.credentials.revisions() == {("main", "files"): 2}
+
+
 async def test_generation_numbers_and_history_are_per_bundle_and_newest_first(
     store: SqlStore,
 ) -> None:
-    assert await store.generations.last_number("main", "files") == 0
+    assert await store.generations.newest() == {}
     for number in (1, 2, 3):
         view = replace(GENERATION, id=f"g-{number}", number=number)
         await store.generations.add("main", "files", view, "handle")
     await store.generations.add("other", "files", replace(GENERATION, id="x", number=9), "handle")
-    assert await store.generations.last_number("main", "files") == 3
+    newest = await store.generations.newest()
+    assert {key: view.number for key, view in newest.items()} == {
+        ("main", "files"): 3,
+        ("other", "files"): 9,
+    }
     history = await store.generations.history("main", "files", 2)
     assert [view.number for view in history] == [3, 2]
 
@@ -232,3 +246,32 @@ async def test_a_bundle_whose_values_are_not_stored_is_not_stored_either(store: 
         await store.bundles.add(BUNDLE, twice)
     assert await store.bundles.list() == ()
     assert (await store.credentials.load("main", "files")).revision == 0
+
+
+NEXT = VersionRow(2, replace(DEFINITION, version="2.0.0"), 20, "ops")
+SWITCHED = replace(BUNDLE, definition=NEXT.definition, version_number=2)
+
+
+async def test_a_switch_keeps_the_version_and_its_credentials_or_nothing(store: SqlStore) -> None:
+    await store.bundles.add(BUNDLE, (secret(1),), by="first")
+    await store.bundles.set_era("main", "files", "2026-07-28")
+    late = CredentialSet(7, (secret(8),), has_previous=True)
+    assert not await store.bundles.switch_version(SWITCHED, new=NEXT, credentials=late)
+    assert [row.number for row in await store.bundles.versions("main", "files")] == [1]
+    fit = CredentialSet(1, (secret(2),), has_previous=True)
+    assert await store.bundles.switch_version(SWITCHED, new=NEXT, credentials=fit)
+    assert await store.bundles.list() == (SWITCHED,), "the era of the old version is forgotten"
+    first = VersionRow(1, DEFINITION, 10, "first")
+    assert await store.bundles.versions("main", "files") == (NEXT, first)
+    assert (await store.credentials.load("main", "files")).revision == 2
+
+
+async def test_forgotten_versions_and_those_of_a_removed_bundle_are_gone(store: SqlStore) -> None:
+    await store.bundles.add(BUNDLE)
+    await store.bundles.add(replace(BUNDLE, workspace="other"))
+    await store.bundles.switch_version(SWITCHED, new=NEXT)
+    assert len(await store.bundles.kept_definitions()) == 3
+    await store.bundles.forget_versions("main", "files", (1,))
+    assert await store.bundles.versions("main", "files") == (NEXT,)
+    await store.bundles.remove("main", "files")
+    assert await store.bundles.kept_definitions() == (DEFINITION,)

@@ -6,7 +6,7 @@ Methods raise `roost.errors.StoreUnavailable` when the database does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from roost.models import (
@@ -16,6 +16,8 @@ from roost.models import (
     CredentialSet,
     Definition,
     GenerationView,
+    KeptRun,
+    LeasedRun,
     LiveGeneration,
     NewRun,
     RunError,
@@ -26,6 +28,7 @@ from roost.models import (
     RunStatus,
     RunView,
     Transition,
+    VersionRow,
     WorkspaceView,
 )
 
@@ -45,8 +48,10 @@ class WorkspaceRows(Protocol):
 class BundleRows(Protocol):
     async def list(self) -> tuple[BundleRow, ...]: ...
 
-    async def add(self, row: BundleRow, sealed: tuple[CredentialRow, ...] = ()) -> None:
-        """Insert a bundle and the first revision of its credentials, both or none.
+    async def add(
+        self, row: BundleRow, sealed: tuple[CredentialRow, ...] = (), *, by: str = ""
+    ) -> None:
+        """Insert a bundle, its first version and the first revision of its credentials, or none.
 
         Raises:
             AlreadyExists: the name is taken in this workspace.
@@ -61,14 +66,45 @@ class BundleRows(Protocol):
         """Keep another definition of a bundle; nothing happens when there is none of this name."""
         ...
 
+    async def versions(self, workspace: str, name: str) -> tuple[VersionRow, ...]:
+        """Return the kept versions of a bundle, newest first."""
+        ...
+
+    async def kept_definitions(self) -> tuple[Definition, ...]:
+        """Return the definitions of every kept version of every bundle."""
+        ...
+
+    async def switch_version(
+        self,
+        row: BundleRow,
+        *,
+        new: VersionRow | None = None,
+        credentials: CredentialSet | None = None,
+    ) -> bool:
+        """Start another version of a bundle from now on, in one transaction with what it needs.
+
+        Args:
+            row: the bundle as it is to be; its era is forgotten.
+            new: a version to keep from now on.
+            credentials: what becomes the next revision after the one it names.
+
+        Returns:
+            False, with nothing changed, when the credentials have another revision by now.
+        """
+        ...
+
+    async def forget_versions(self, workspace: str, name: str, numbers: tuple[int, ...]) -> None:
+        """Delete versions of a bundle."""
+        ...
+
     async def remove(self, workspace: str, name: str) -> None:
-        """Delete the bundle and its credentials; generations, transitions and runs stay."""
+        """Delete the bundle with its versions and credentials; its history stays."""
         ...
 
 
 class GenerationRows(Protocol):
-    async def last_number(self, workspace: str, bundle: str) -> int:
-        """Return the highest generation number ever used, 0 when there is none."""
+    async def newest(self) -> dict[tuple[str, str], GenerationView]:
+        """Return the newest generation of every bundle, by workspace and name."""
         ...
 
     async def add(self, workspace: str, bundle: str, view: GenerationView, handle: str) -> None: ...
@@ -97,6 +133,10 @@ class TransitionRows(Protocol):
 
 
 class CredentialRows(Protocol):
+    async def revisions(self) -> dict[tuple[str, str], int]:
+        """Return the newest revision of every bundle that has any, by workspace and name."""
+        ...
+
     async def load(self, workspace: str, bundle: str) -> CredentialSet: ...
 
     async def previous(self, workspace: str, bundle: str) -> tuple[CredentialRow, ...] | None:
@@ -118,6 +158,40 @@ class CredentialRows(Protocol):
         Returns:
             False, with nothing changed, when the newest revision is another one by now.
         """
+        ...
+
+    async def key_ids(self) -> dict[str, int]:
+        """Return how many values each key has sealed, by its id; empty where none is named."""
+        ...
+
+    async def reseal(
+        self,
+        reseal: Callable[[str, str, str, bytes], bytes],
+        *,
+        retired: tuple[str, ...],
+        at: int,
+    ) -> int:
+        """Replace ciphertexts of all revisions and retire keys, in one transaction.
+
+        From then on a write of values that a retired key has sealed is refused.
+
+        Args:
+            reseal: gives the new ciphertext for a workspace, a bundle, a field and its ciphertext;
+                what it raises undoes all.
+            retired: ids of the keys that seal no more.
+            at: when, in epoch milliseconds.
+
+        Returns:
+            How many values were sealed anew.
+        """
+        ...
+
+    async def reinstate_key(self, key: str) -> None:
+        """Let a retired key seal again, because the operator has put it back."""
+        ...
+
+    async def rotated_at(self) -> int | None:
+        """Return when values were last sealed anew."""
         ...
 
 
@@ -195,12 +269,35 @@ class RunRows(Protocol):
         """
         ...
 
+    async def append_outputs(
+        self,
+        run_id: str,
+        pieces: Sequence[tuple[str, RunProgress | None]],
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+    ) -> RunView | None:
+        """Store several `OUTPUT` events of an active run at once, all or none.
+
+        Args:
+            pieces: the message and the figures of each, in order; not empty.
+
+        Returns:
+            None when the run is not active under this lease; nothing was stored then.
+        """
+        ...
+
     async def events(self, run_id: str, *, after: int, limit: int) -> tuple[RunEvent, ...]: ...
 
     async def request_stop(
         self, workspace: str, run_id: str, *, at: int, by: str
     ) -> RunView | None:
         """Stamp an active run once, or None when it has settled; the first stamp stays."""
+        ...
+
+    async def amend(self, run_id: str, **values: Any) -> RunView | None:
+        """Set `link` or `stop_phase` of an active run, or None when it has settled."""
         ...
 
     async def finalize(
@@ -212,13 +309,17 @@ class RunRows(Protocol):
         error: RunError | None,
         result: Any,
         is_truncated: bool,
+        link: str | None = None,
         owner: str | None = None,
         epoch: int = 0,
+        lapsed_at: int | None = None,
     ) -> RunView | None:
         """Write the terminal status and a closing `STATUS` event if the run is still active.
 
         Args:
+            link: where its output lies; None leaves what is stored.
             owner: with `epoch`, the lease under which the run must be; None takes any.
+            lapsed_at: when its lease must have run out, in epoch milliseconds; None takes any.
 
         Returns:
             The settled run, or None when it was settled before; nothing was written then.
@@ -227,6 +328,73 @@ class RunRows(Protocol):
 
     async def active_of_other_owners(self, owner: str) -> tuple[RunView, ...]:
         """Return active runs whose lease belongs to another daemon start."""
+        ...
+
+    async def leased(self, workspace: str, run_id: str) -> LeasedRun | None:
+        """Return a run of this workspace with its lease, active or settled."""
+        ...
+
+    async def active_leases(self) -> tuple[LeasedRun, ...]:
+        """Return every active run with its lease, oldest first."""
+        ...
+
+    async def take_over(
+        self, run_id: str, *, at: int, owner: str, epoch: int, new_owner: str, lease_ms: int
+    ) -> RunView | None:
+        """Give an active run a new owner and the next epoch, from `at` on for `lease_ms`.
+
+        Args:
+            owner: with `epoch`, the lease that ends by this.
+
+        Returns:
+            None when the run is not active under that lease; nothing was stored then.
+        """
+        ...
+
+    async def report(
+        self,
+        run_id: str,
+        *,
+        at: int,
+        steps: Sequence[tuple[str, RunProgress | None]],
+        outputs: Sequence[str],
+        link: str | None,
+        owner: str,
+        epoch: int,
+    ) -> RunView | None:
+        """Store a report of an active run, steps before output, and renew its lease, or nothing.
+
+        Returns:
+            None when the run is not active under this lease; nothing was stored then.
+        """
+        ...
+
+    async def settled_before(self, at: int, *, limit: int) -> tuple[KeptRun, ...]:
+        """Return settled runs that finished before `at`, oldest first."""
+        ...
+
+    async def settled_beyond(self, keep: int, *, limit: int) -> tuple[KeptRun, ...]:
+        """Return settled runs of one workspace beyond its `keep` newest ones, oldest first."""
+        ...
+
+    async def settled_with_more_events(self, keep: int, *, limit: int) -> tuple[KeptRun, ...]:
+        """Return settled runs that keep more than `keep` events."""
+        ...
+
+    async def drop_events(self, run_id: str, *, up_to: int, limit: int) -> int:
+        """Delete the oldest events of a settled run, up to a number and `limit` at once.
+
+        Returns:
+            How many were deleted.
+        """
+        ...
+
+    async def remove_settled(self, run_ids: Sequence[str]) -> int:
+        """Delete settled runs with their payloads and events; returns how many there were."""
+        ...
+
+    async def events_dropped(self, run_id: str) -> int:
+        """Return how many of the oldest events of a run are not kept any more."""
         ...
 
 

@@ -7,11 +7,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, select
 
 from roost.errors import AlreadyExists
-from roost.models import BundleRow, CredentialRow, Definition
+from roost.models import BundleRow, CredentialRow, CredentialSet, Definition, VersionRow
 from roost.models.codec import from_json, to_json
-from roost.store.credential_rows import add_set
+from roost.store.credential_rows import add_set, replace_set
 from roost.store.database import Database, refusing
 from roost.store.tables import bundles, credential_sets, credentials
+from roost.store.version_rows import (
+    add_version,
+    all_definitions,
+    forget_all_versions,
+    forget_versions,
+    versions_of,
+)
 
 FIRST_REVISION = 1
 """Revision of the credentials that come with an install."""
@@ -29,8 +36,10 @@ class SqlBundleRows:
         async with self._database.read() as connection:
             return tuple(_bundle(row) for row in await connection.execute(query))
 
-    async def add(self, row: BundleRow, sealed: tuple[CredentialRow, ...] = ()) -> None:
-        """Insert a bundle and the first revision of its credentials, both or none.
+    async def add(
+        self, row: BundleRow, sealed: tuple[CredentialRow, ...] = (), *, by: str = ""
+    ) -> None:
+        """Insert a bundle, its first version and the first revision of its credentials, or none.
 
         Raises:
             AlreadyExists: the name is taken in this workspace.
@@ -45,8 +54,11 @@ class SqlBundleRows:
                         should_run=row.should_run,
                         installed_at=row.installed_at,
                         era=row.era,
+                        version_number=row.version_number,
                     )
                 )
+                first = VersionRow(row.version_number, row.definition, row.installed_at, by)
+                await add_version(connection, row.workspace, row.name, first)
                 if sealed:
                     await add_set(connection, row.workspace, row.name, FIRST_REVISION, sealed)
 
@@ -62,9 +74,60 @@ class SqlBundleRows:
         """Keep another definition of a bundle."""
         await self._set(workspace, name, definition=to_json(definition).decode())
 
-    async def remove(self, workspace: str, name: str) -> None:
-        """Delete the bundle and its credentials; generations, transitions and runs stay."""
+    async def versions(self, workspace: str, name: str) -> tuple[VersionRow, ...]:
+        """Return the kept versions of a bundle, newest first."""
+        async with self._database.read() as connection:
+            return await versions_of(connection, workspace, name)
+
+    async def kept_definitions(self) -> tuple[Definition, ...]:
+        """Return the definitions of every kept version of every bundle."""
+        async with self._database.read() as connection:
+            return await all_definitions(connection)
+
+    async def switch_version(
+        self,
+        row: BundleRow,
+        *,
+        new: VersionRow | None = None,
+        credentials: CredentialSet | None = None,
+    ) -> bool:
+        """Start another version of a bundle from now on, in one transaction with what it needs.
+
+        Args:
+            row: the bundle as it is to be; its era is forgotten.
+            new: a version to keep from now on.
+            credentials: what becomes the next revision after the one it names.
+
+        Returns:
+            False, with nothing changed, when the credentials have another revision by now.
+        """
         async with self._database.write() as connection:
+            if credentials is not None and not await replace_set(
+                connection, row.workspace, row.name, credentials.revision, credentials.rows
+            ):
+                return False
+            if new is not None:
+                await add_version(connection, row.workspace, row.name, new)
+            await connection.execute(
+                bundles.update()
+                .where(_is(row.workspace, row.name))
+                .values(
+                    definition=to_json(row.definition).decode(),
+                    version_number=row.version_number,
+                    era=None,
+                )
+            )
+            return True
+
+    async def forget_versions(self, workspace: str, name: str, numbers: tuple[int, ...]) -> None:
+        """Delete versions of a bundle."""
+        async with self._database.write() as connection:
+            await forget_versions(connection, workspace, name, numbers)
+
+    async def remove(self, workspace: str, name: str) -> None:
+        """Delete the bundle with its versions and credentials; its history stays."""
+        async with self._database.write() as connection:
+            await forget_all_versions(connection, workspace, name)
             for table in (credentials, credential_sets):
                 await connection.execute(
                     table.delete().where(table.c.workspace == workspace, table.c.bundle == name)
@@ -88,4 +151,5 @@ def _bundle(row: Row[Any]) -> BundleRow:
         should_run=row.should_run,
         installed_at=row.installed_at,
         era=row.era,
+        version_number=row.version_number,
     )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from roost.errors import Conflict
 from roost.models import CredentialRow, CredentialSet
+from roost.models.vault import KEY_ID_BYTES, sealing_key
 from roost.store.database import Database
-from roost.store.tables import credential_sets, credentials
+from roost.store.tables import credential_sets, credentials, facts
+
+Reseal = Callable[[str, str, str, bytes], bytes]
+"""Gives the new ciphertext for a workspace, a bundle, a field and its ciphertext."""
+
+_KEY = ("workspace", "bundle", "in_set", "field")
+_RETIRED = "vault_key_retired:"
+_ROTATED_AT = "vault_rotated_at"
 
 
 class SqlCredentialRows:
@@ -17,6 +28,15 @@ class SqlCredentialRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def revisions(self) -> dict[tuple[str, str], int]:
+        """Return the newest revision of every bundle that has any, by workspace and name."""
+        sets = credential_sets.c
+        query = select(sets.workspace, sets.bundle, func.max(sets.revision)).group_by(
+            sets.workspace, sets.bundle
+        )
+        async with self._database.read() as connection:
+            return {(row[0], row[1]): row[2] for row in await connection.execute(query)}
 
     async def load(self, workspace: str, bundle: str) -> CredentialSet:
         """Return the newest set; revision 0 without rows before the first write."""
@@ -50,11 +70,66 @@ class SqlCredentialRows:
             False, with nothing changed, when the newest revision is another one by now.
         """
         async with self._database.write() as connection:
-            if await _newest(connection, workspace, bundle) != expected_revision:
-                return False
-            await add_set(connection, workspace, bundle, expected_revision + 1, rows)
-            await _delete_before(connection, workspace, bundle, expected_revision)
-            return True
+            return await replace_set(connection, workspace, bundle, expected_revision, rows)
+
+    async def key_ids(self) -> dict[str, int]:
+        """Return how many values each key has sealed, by its id; empty where none is named."""
+        head = func.substr(credentials.c.ciphertext, 1, 1 + KEY_ID_BYTES)
+        async with self._database.read() as connection:
+            found = await connection.execute(select(head, func.count()).group_by(head))
+            counts: Counter[str] = Counter()
+            for start, count in found:
+                counts[sealing_key(bytes(start))] += count
+        return dict(counts)
+
+    async def reseal(self, reseal: Reseal, *, retired: tuple[str, ...], at: int) -> int:
+        """Replace ciphertexts of all revisions and retire keys, in one transaction.
+
+        From then on a write of values that a retired key has sealed is refused, so that none that
+        was prepared before comes in behind.
+
+        Args:
+            reseal: gives the new ciphertext for a workspace, a bundle, a field and its ciphertext;
+                what it raises undoes all.
+            retired: ids of the keys that seal no more.
+            at: when, in epoch milliseconds.
+
+        Returns:
+            How many values were sealed anew.
+        """
+        async with self._database.write() as connection:
+            changed = [
+                {"b_ciphertext": new, **{f"b_{name}": row[name] for name in _KEY}}
+                for row in (await connection.execute(select(credentials))).mappings().all()
+                if (new := reseal(row["workspace"], row["bundle"], row["field"], row["ciphertext"]))
+                != row["ciphertext"]
+            ]
+            if changed:
+                same = and_(*(credentials.c[name] == bindparam(f"b_{name}") for name in _KEY))
+                update = credentials.update().where(same)
+                await connection.execute(
+                    update.values(ciphertext=bindparam("b_ciphertext")), changed
+                )
+            await _set_fact(connection, _ROTATED_AT, str(at))
+            for key in retired:
+                await _set_fact(connection, _RETIRED + key, str(at))
+        return len(changed)
+
+    async def reinstate_key(self, key: str) -> None:
+        """Let a retired key seal again, because the operator has put it back."""
+        async with self._database.read() as connection:
+            if not await _retired(connection, {key}):
+                return
+        async with self._database.write() as connection:
+            await connection.execute(facts.delete().where(facts.c.name == _RETIRED + key))
+
+    async def rotated_at(self) -> int | None:
+        """Return when values were last sealed anew."""
+        async with self._database.read() as connection:
+            found = await connection.scalar(
+                select(facts.c.value).where(facts.c.name == _ROTATED_AT)
+            )
+        return None if found is None else int(found)
 
 
 def _of(table: Table, workspace: str, bundle: str) -> ColumnElement[bool]:
@@ -110,6 +185,23 @@ async def _rows(
     return tuple(CredentialRow(*row) for row in await connection.execute(query))
 
 
+async def replace_set(
+    connection: AsyncConnection,
+    workspace: str,
+    bundle: str,
+    expected_revision: int,
+    rows: tuple[CredentialRow, ...],
+) -> bool:
+    """Insert the next revision inside the caller's transaction; see `SqlCredentialRows.replace`."""
+    if await _newest(connection, workspace, bundle) != expected_revision:
+        return False
+    if await _retired(connection, _key_ids(rows)):
+        return False
+    await _insert_set(connection, workspace, bundle, expected_revision + 1, rows)
+    await _delete_before(connection, workspace, bundle, expected_revision)
+    return True
+
+
 async def add_set(
     connection: AsyncConnection,
     workspace: str,
@@ -117,13 +209,47 @@ async def add_set(
     revision: int,
     rows: tuple[CredentialRow, ...],
 ) -> None:
-    """Insert one revision of a bundle's credentials inside the caller's transaction."""
+    """Insert one revision of a bundle's credentials inside the caller's transaction.
+
+    Raises:
+        Conflict: the vault's key was replaced since they were sealed.
+    """
+    if await _retired(connection, _key_ids(rows)):
+        raise Conflict(
+            f"the vault's key was replaced while the values of {bundle!r} were stored; nothing was "
+            "changed, do it again"
+        )
+    await _insert_set(connection, workspace, bundle, revision, rows)
+
+
+async def _insert_set(
+    connection: AsyncConnection,
+    workspace: str,
+    bundle: str,
+    revision: int,
+    rows: tuple[CredentialRow, ...],
+) -> None:
     key = {"workspace": workspace, "bundle": bundle}
     await connection.execute(credential_sets.insert().values(**key, revision=revision))
     if rows:
         await connection.execute(
             credentials.insert(), [key | _values(row) | {"in_set": revision} for row in rows]
         )
+
+
+def _key_ids(rows: tuple[CredentialRow, ...]) -> set[str]:
+    return {sealing_key(row.ciphertext) for row in rows}
+
+
+async def _retired(connection: AsyncConnection, keys: set[str]) -> bool:
+    names = [_RETIRED + key for key in keys]
+    found = select(facts.c.name).where(facts.c.name.in_(names)).limit(1)
+    return bool(names) and await connection.scalar(found) is not None
+
+
+async def _set_fact(connection: AsyncConnection, name: str, value: str) -> None:
+    await connection.execute(facts.delete().where(facts.c.name == name))
+    await connection.execute(facts.insert().values(name=name, value=value))
 
 
 def _values(row: CredentialRow) -> dict[str, Any]:

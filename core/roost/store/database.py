@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import TypeVar
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
@@ -12,18 +15,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roost.errors import RoostError, StoreUnavailable
-from roost.store import sqlite
+from roost.store import sqlite, writer_connection
+from roost.store.group_commit import GroupCommit
 from roost.store.migrate import migrate
 
-POOL_SIZE = 5
-"""One connection writes and the others read; each has a thread of its own."""
+POOL_SIZE = 4
+"""Connections that read, each in a thread of its own; one more writes."""
+
+T = TypeVar("T")
 
 _DAMAGED = ("malformed", "not a database", "disk image")
 """Words of SQLite about a file that is broken or is something else."""
 
 
 class Database:
-    """Opens transactions. Writers of one process queue here instead of polling for the lock.
+    """Opens transactions. Writers that wait at the same time are committed together.
 
     Args:
         url: SQLAlchemy address, such as ``sqlite+aiosqlite:///PATH``.
@@ -31,10 +37,9 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         self._url: URL = make_url(url)
-        self._engine: AsyncEngine | None = None
-        self._write_lock = asyncio.Lock()
-        """Guards the one write transaction; the database's own lock would be waited for by polling
-        with growing pauses."""
+        self._readers: AsyncEngine | None = None
+        self._writer: AsyncConnection | None = None
+        self._groups: GroupCommit | None = None
 
     async def open(self) -> None:
         """Migrate and connect.
@@ -44,17 +49,22 @@ class Database:
         """
         with self._translated():
             await asyncio.to_thread(migrate, self._url)
-        engine = create_async_engine(
+            connection = await asyncio.to_thread(writer_connection.connect, self._url)
+        self._groups = GroupCommit(connection)
+        self._readers = create_async_engine(
             self._url, pool_size=POOL_SIZE, max_overflow=0, hide_parameters=True
         )
-        sqlite.install_hooks(engine.sync_engine)
-        self._engine = engine
+        sqlite.install_hooks(self._readers.sync_engine)
+        self._writer = writer_connection.inline(self._readers, connection)
 
     async def close(self) -> None:
-        """Close every connection; safe to call twice."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
+        """Finish the writes under way and close every connection; safe to call twice."""
+        groups, self._groups = self._groups, None
+        readers, self._readers = self._readers, None
+        if groups is not None:
+            await groups.close()
+        if readers is not None:
+            await readers.dispose()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -64,37 +74,39 @@ class Database:
             StoreUnavailable: the database does not answer.
         """
         with self._translated():
-            async with self._opened().connect() as connection, connection.begin():
+            async with _opened(self._readers).connect() as connection, connection.begin():
                 yield connection
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction that writes, committed at the end unless an error leaves it.
+
+        What other tasks wait to write meanwhile may be committed with it; see `GroupCommit`. It
+        sees what they have changed, and is not changed by their failures.
 
         Raises:
             StoreUnavailable: the database does not take the write; nothing has changed.
         """
-        with self._translated():
-            async with self._write_lock:
-                writer = self._opened().execution_options(**{sqlite.WRITES: True})
-                async with writer.begin() as connection:
-                    yield connection
+        return _Write(_opened(self._groups), _opened(self._writer), self._translation)
 
-    def _opened(self) -> AsyncEngine:
-        if self._engine is None:
-            raise StoreUnavailable("the store is closed; start the daemon again")
-        return self._engine
+    def _translation(self, error: BaseException) -> StoreUnavailable | None:
+        """Return what an error of the database means; None when it stands for itself."""
+        if isinstance(error, IntegrityError | DataError | ProgrammingError):
+            return None
+        if isinstance(error, DatabaseError | sqlite3.Error | PoolTimeout | OSError):
+            return StoreUnavailable(self._sentence(error))
+        return None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (IntegrityError, DataError, ProgrammingError):
-            raise
-        except (DatabaseError, PoolTimeout, OSError) as error:
-            raise StoreUnavailable(self._sentence(error)) from error
+        except Exception as error:
+            meant = self._translation(error)
+            if meant is None:
+                raise
+            raise meant from error
 
-    def _sentence(self, error: Exception) -> str:
+    def _sentence(self, error: BaseException) -> str:
         # The text of an SQLAlchemy error holds the statement; the driver's own is for people.
         cause = getattr(error, "orig", None) or error
         file = self._url.database
@@ -113,6 +125,49 @@ class Database:
             f"the database {file} did not answer ({said}); check that its disk has room and that "
             "no other program holds it"
         )
+
+
+class _Write:
+    """The block of one write, a class because a generator would cost each write a tenth more."""
+
+    def __init__(
+        self,
+        groups: GroupCommit,
+        connection: AsyncConnection,
+        translation: Callable[[BaseException], StoreUnavailable | None],
+    ) -> None:
+        self._groups = groups
+        self._connection = connection
+        self._translation = translation
+
+    async def __aenter__(self) -> AsyncConnection:
+        try:
+            self._member = await self._groups.enter()
+        except sqlite3.Error as error:
+            raise self._meaning(error) from error
+        return self._connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._groups.leave(self._member, error)
+        except sqlite3.Error as failure:
+            raise self._meaning(failure) from failure
+        if error is not None and (meaning := self._meaning(error)) is not error:
+            raise meaning from error
+
+    def _meaning(self, error: BaseException) -> BaseException:
+        return self._translation(error) or error
+
+
+def _opened(part: T | None) -> T:
+    if part is None:
+        raise StoreUnavailable("the store is closed; start the daemon again")
+    return part
 
 
 @contextmanager

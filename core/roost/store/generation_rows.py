@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from roost.models import GenerationView, LiveGeneration
 from roost.store.database import Database
@@ -19,13 +19,25 @@ class SqlGenerationRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def last_number(self, workspace: str, bundle: str) -> int:
-        """Return the highest generation number ever used, 0 when there is none."""
-        query = select(func.max(generations.c.number)).where(
-            generations.c.workspace == workspace, generations.c.bundle == bundle
+    async def newest(self) -> dict[tuple[str, str], GenerationView]:
+        """Return the newest generation of every bundle, by workspace and name."""
+        table = generations.c
+        last = (
+            select(table.workspace, table.bundle, func.max(table.number).label("number"))
+            .group_by(table.workspace, table.bundle)
+            .subquery()
+        )
+        query = select(table.workspace, table.bundle, *(table[name] for name in _VIEW_FIELDS)).join(
+            last,
+            and_(
+                last.c.workspace == table.workspace,
+                last.c.bundle == table.bundle,
+                last.c.number == table.number,
+            ),
         )
         async with self._database.read() as connection:
-            return int(await connection.scalar(query) or 0)
+            found = (await connection.execute(query)).all()
+        return {(row[0], row[1]): GenerationView(*row[2:]) for row in found}
 
     async def add(self, workspace: str, bundle: str, view: GenerationView, handle: str) -> None:
         """Insert a generation with the handle that finds its processes again."""

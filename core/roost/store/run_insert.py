@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from roost.errors import AlreadyActive, IdempotencyConflict, RoostError
-from roost.models import NewRun
-from roost.models.codec import to_json
+from roost.errors import AlreadyActive, BadInput, IdempotencyConflict, RoostError
+from roost.models import NewRun, RunEventKind
 from roost.store import sqlite
 from roost.store.database import Database
-from roost.store.run_columns import is_active, values_of
-from roost.store.tables import one_active_run, one_run_per_key, run_payloads, runs
+from roost.store.run_columns import is_active
+from roost.store.run_statements import insert_new
+from roost.store.run_writes import add_event
+from roost.store.tables import one_active_run, one_run_per_key, runs
 
 INSERT_ATTEMPTS = 5
 """Tries of an insert whose scope was taken by a run that had settled before it could be named."""
@@ -23,6 +25,7 @@ async def insert_run(database: Database, new: NewRun) -> None:
     Raises:
         AlreadyActive: its scope has an active run; nothing was inserted.
         IdempotencyConflict: its key is taken in this workspace; nothing was inserted.
+        BadInput: its parent is no active run of this workspace, or was asked to stop.
     """
     for attempt in range(1, INSERT_ATTEMPTS + 1):
         try:
@@ -40,18 +43,34 @@ async def insert_run(database: Database, new: NewRun) -> None:
 
 async def _insert(database: Database, new: NewRun) -> None:
     async with database.write() as connection:
-        await connection.execute(
-            runs.insert().values(
-                **values_of(new.run),
-                lease_owner=new.lease_owner,
-                lease_epoch=new.lease_epoch,
-                input_hash=new.input_hash,
-            )
-        )
-        await connection.execute(
-            run_payloads.insert().values(
-                run_id=new.run.id, input=to_json(new.input).decode(), is_truncated=False
-            )
+        await _check_parent(connection, new)
+        await insert_new(connection, new)
+        if new.run.last_seq:
+            started = new.run.started_at or new.run.created_at
+            kind, message = RunEventKind.STATUS, str(new.run.status)
+            await add_event(connection, new.run, started, kind, message, None)
+
+
+async def _check_parent(connection: AsyncConnection, new: NewRun) -> None:
+    """Refuse a parent that could not stop its child any more.
+
+    Raises:
+        BadInput: it is not there, has settled, or was asked to stop.
+    """
+    parent = new.run.parent
+    if parent is None:
+        return
+    query = select(runs.c.id).where(
+        runs.c.id == parent,
+        runs.c.workspace == new.run.workspace,
+        runs.c.stop_requested_at.is_(None),
+        is_active(),
+    )
+    if await connection.scalar(query) is None:
+        raise BadInput(
+            f"nothing can be begun under {parent!r}: it is no run of this workspace that goes on; "
+            "name an active run, or none",
+            parent=parent,
         )
 
 

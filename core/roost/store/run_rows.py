@@ -7,10 +7,9 @@ transaction with the number that the UPDATE counted up: no gap, no repeat, nothi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_
+from sqlalchemy import Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.errors import RunNotFound
@@ -24,14 +23,26 @@ from roost.models import (
     RunStatus,
     RunView,
 )
-from roost.models.codec import from_json, to_json
+from roost.models.codec import from_json
 from roost.store.database import Database
 from roost.store.run_columns import VIEW_COLUMNS, event_of, is_active, view_of
 from roost.store.run_insert import insert_run
+from roost.store.run_leases import SqlRunLeases
+from roost.store.run_retention import SqlRunRetention
+from roost.store.run_statements import change_active, set_result
+from roost.store.run_writes import (
+    add_event,
+    add_events,
+    change,
+    event,
+    is_run,
+    progress_values,
+    under_lease,
+)
 from roost.store.tables import run_events, run_payloads, runs
 
 
-class SqlRunRows:
+class SqlRunRows(SqlRunLeases, SqlRunRetention):
     """Meets `roost.store.base.RunRows`."""
 
     def __init__(self, database: Database) -> None:
@@ -58,7 +69,7 @@ class SqlRunRows:
     async def get(self, workspace: str, run_id: str) -> RunView | None:
         """Return a run of this workspace."""
         async with self._database.read() as connection:
-            return await _one(connection, _views().where(_is(run_id, workspace)))
+            return await _one(connection, _views().where(is_run(run_id, workspace)))
 
     async def payload(self, workspace: str, run_id: str) -> tuple[Any, Any, bool]:
         """Return input, result and whether the result was truncated.
@@ -69,7 +80,7 @@ class SqlRunRows:
         query = (
             select(run_payloads.c.input, run_payloads.c.result, run_payloads.c.is_truncated)
             .join(runs, runs.c.id == run_payloads.c.run_id)
-            .where(_is(run_id, workspace))
+            .where(is_run(run_id, workspace))
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -86,11 +97,16 @@ class SqlRunRows:
             (runs.c.workspace, query.workspace),
             (runs.c.bundle, query.bundle),
             (runs.c.scope, query.scope),
+            (runs.c.parent, query.parent),
         ):
             if wanted is not None:
                 statement = statement.where(column == wanted)
         if query.statuses:
             statement = statement.where(runs.c.status.in_(query.statuses))
+        if query.kinds:
+            statement = statement.where(runs.c.kind.in_(query.kinds))
+        if query.since is not None:
+            statement = statement.where(runs.c.created_at >= query.since)
         if query.before is not None:
             statement = statement.where(age < _age_of(query.before, query.workspace))
         async with self._database.read() as connection:
@@ -104,9 +120,11 @@ class SqlRunRows:
 
         A `STATUS` event tells it to the run's viewers.
         """
-        pending = and_(_is(run_id), _leased(owner, epoch), runs.c.status == RunStatus.PENDING)
+        pending = and_(
+            is_run(run_id), under_lease(owner, epoch), runs.c.status == RunStatus.PENDING
+        )
         async with self._database.write() as connection:
-            view = await _change(
+            view = await change(
                 connection,
                 pending,
                 status=RunStatus.RUNNING,
@@ -116,7 +134,7 @@ class SqlRunRows:
             )
             if view is not None:
                 message = str(RunStatus.RUNNING)
-                await _add_event(connection, view, at, RunEventKind.STATUS, message, None)
+                await add_event(connection, view, at, RunEventKind.STATUS, message, None)
             return view
 
     async def append_event(
@@ -137,19 +155,17 @@ class SqlRunRows:
         Returns:
             None when the run is not active under this lease; nothing was stored then.
         """
-        values: dict[str, Any] = {"last_seq": runs.c.last_seq + 1}
+        is_step = kind is RunEventKind.STEP
+        values: dict[str, Any] = progress_values([progress]) if is_step else {}
         if kind is not RunEventKind.STATUS:
             values["last_progress_at"] = at
-        if kind is RunEventKind.STEP:
-            values["step_count"] = runs.c.step_count + 1
-        if kind is RunEventKind.STEP:
-            values |= _progress_values([progress])
-        ours = and_(_is(run_id), _leased(owner, epoch), is_active())
         async with self._database.write() as connection:
-            view = await _change(connection, ours, **values)
+            view = await change_active(
+                connection, run_id, owner=owner, epoch=epoch, events=1, steps=is_step, **values
+            )
             if view is None:
                 return None
-            return await _add_event(connection, view, at, kind, message, progress), view
+            return await add_event(connection, view, at, kind, message, progress), view
 
     async def append_steps(
         self,
@@ -168,23 +184,64 @@ class SqlRunRows:
         Returns:
             None when the run is not active under this lease; nothing was stored then.
         """
-        values: dict[str, Any] = {
-            "last_seq": runs.c.last_seq + len(steps),
-            "step_count": runs.c.step_count + len(steps),
-            "last_progress_at": at,
-        } | _progress_values([progress for _, progress in steps])
-        ours = and_(_is(run_id), _leased(owner, epoch), is_active())
+        values = progress_values([progress for _, progress in steps])
+        count = len(steps)
         async with self._database.write() as connection:
-            view = await _change(connection, ours, **values)
+            view = await change_active(
+                connection,
+                run_id,
+                owner=owner,
+                epoch=epoch,
+                events=count,
+                steps=count,
+                last_progress_at=at,
+                **values,
+            )
             if view is None:
                 return None
             first = view.last_seq - len(steps) + 1
             events = tuple(
-                _event(run_id, seq, at, RunEventKind.STEP, message, progress)
+                event(run_id, seq, at, RunEventKind.STEP, message, progress)
                 for seq, (message, progress) in enumerate(steps, first)
             )
-            await _add_events(connection, events)
+            await add_events(connection, events)
             return events, view
+
+    async def append_outputs(
+        self,
+        run_id: str,
+        pieces: Sequence[tuple[str, RunProgress | None]],
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+    ) -> RunView | None:
+        """Store several `OUTPUT` events of an active run at once, all or none.
+
+        Args:
+            pieces: the message and the figures of each, in order; not empty.
+
+        Returns:
+            None when the run is not active under this lease; nothing was stored then.
+        """
+        async with self._database.write() as connection:
+            view = await change_active(
+                connection,
+                run_id,
+                owner=owner,
+                epoch=epoch,
+                events=len(pieces),
+                last_progress_at=at,
+            )
+            if view is None:
+                return None
+            first = view.last_seq - len(pieces) + 1
+            events = tuple(
+                event(run_id, seq, at, RunEventKind.OUTPUT, message, figures)
+                for seq, (message, figures) in enumerate(pieces, first)
+            )
+            await add_events(connection, events)
+            return view
 
     async def events(self, run_id: str, *, after: int, limit: int) -> tuple[RunEvent, ...]:
         """Return the events after a sequence number, in order."""
@@ -201,15 +258,24 @@ class SqlRunRows:
         self, workspace: str, run_id: str, *, at: int, by: str
     ) -> RunView | None:
         """Stamp an active run once, or None when it has settled; the first stamp stays."""
-        active = and_(_is(run_id, workspace), is_active())
+        active = and_(is_run(run_id, workspace), is_active())
         async with self._database.write() as connection:
-            stamped = await _change(
+            stamped = await change(
                 connection,
                 and_(active, runs.c.stop_requested_at.is_(None)),
                 stop_requested_at=at,
                 stop_requested_by=by,
             )
             return stamped or await _one(connection, _views().where(active))
+
+    async def amend(self, run_id: str, **values: Any) -> RunView | None:
+        """Set columns of an active run that say more about it, or None when it has settled.
+
+        Args:
+            values: any of `link` and `stop_phase`.
+        """
+        async with self._database.write() as connection:
+            return await change(connection, and_(is_run(run_id), is_active()), **values)
 
     async def finalize(
         self,
@@ -220,42 +286,41 @@ class SqlRunRows:
         error: RunError | None,
         result: Any,
         is_truncated: bool,
+        link: str | None = None,
         owner: str | None = None,
         epoch: int = 0,
+        lapsed_at: int | None = None,
     ) -> RunView | None:
         """Write the terminal status and a closing `STATUS` event if the run is still active.
 
         Args:
+            link: where its output lies; None leaves what is stored.
             owner: with `epoch`, the lease under which the run must be; None takes any.
+            lapsed_at: when its lease must have run out, in epoch milliseconds; None takes any.
 
         Returns:
             The settled run, or None when it was settled before; nothing was written then.
         """
-        condition = and_(_is(run_id), is_active())
-        if owner is not None:
-            condition = and_(condition, _leased(owner, epoch))
+        links: dict[str, Any] = {} if link is None else {"link": link}
         async with self._database.write() as connection:
-            view = await _change(
+            view = await change_active(
                 connection,
-                condition,
+                run_id,
+                owner=owner,
+                epoch=epoch,
+                lapsed_at=lapsed_at,
+                events=1,
                 status=status,
                 finished_at=at,
                 error_code=error.code if error else None,
                 error_sentence=error.sentence if error else None,
-                last_seq=runs.c.last_seq + 1,
+                **links,
             )
             if view is None:
                 return None
             message = f"{status}: {error.sentence}" if error else str(status)
-            await _add_event(connection, view, at, RunEventKind.STATUS, message, None)
-            await connection.execute(
-                run_payloads.update()
-                .where(run_payloads.c.run_id == run_id)
-                .values(
-                    result=None if result is None else to_json(result).decode(),
-                    is_truncated=is_truncated,
-                )
-            )
+            await add_event(connection, view, at, RunEventKind.STATUS, message, None)
+            await set_result(connection, run_id, result, is_truncated=is_truncated)
             return view
 
     async def active_of_other_owners(self, owner: str) -> tuple[RunView, ...]:
@@ -273,76 +338,11 @@ def _views() -> Select[Any]:
     return select(*VIEW_COLUMNS)
 
 
-def _is(run_id: str, workspace: str | None = None) -> ColumnElement[bool]:
-    condition = runs.c.id == run_id
-    return condition if workspace is None else and_(condition, runs.c.workspace == workspace)
-
-
-def _leased(owner: str, epoch: int) -> ColumnElement[bool]:
-    return and_(runs.c.lease_owner == owner, runs.c.lease_epoch == epoch)
-
-
 def _age_of(run_id: str, workspace: str | None) -> Any:
     # An unknown run has no age, and nothing is older than that.
-    return select(runs.c.created_at, runs.c.id).where(_is(run_id, workspace)).scalar_subquery()
+    return select(runs.c.created_at, runs.c.id).where(is_run(run_id, workspace)).scalar_subquery()
 
 
 async def _one(connection: AsyncConnection, query: Select[Any]) -> RunView | None:
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else view_of(row)
-
-
-async def _change(
-    connection: AsyncConnection, condition: ColumnElement[bool], **values: Any
-) -> RunView | None:
-    statement = runs.update().where(condition).values(**values).returning(*VIEW_COLUMNS)
-    row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else view_of(row)
-
-
-async def _add_event(
-    connection: AsyncConnection,
-    view: RunView,
-    at: int,
-    kind: RunEventKind,
-    message: str,
-    progress: RunProgress | None,
-) -> RunEvent:
-    event = _event(view.id, view.last_seq, at, kind, message, progress)
-    await _add_events(connection, (event,))
-    return event
-
-
-def _event(
-    run_id: str,
-    seq: int,
-    at: int,
-    kind: RunEventKind,
-    message: str,
-    progress: RunProgress | None,
-) -> RunEvent:
-    return RunEvent(
-        run_id=run_id,
-        seq=seq,
-        at=at,
-        kind=kind,
-        message=message,
-        current=progress.current if progress else None,
-        total=progress.total if progress else None,
-    )
-
-
-async def _add_events(connection: AsyncConnection, events: Sequence[RunEvent]) -> None:
-    await connection.execute(run_events.insert(), [asdict(event) for event in events])
-
-
-def _progress_values(reports: Sequence[RunProgress | None]) -> dict[str, Any]:
-    """Return what the newest of several reports changes in the run."""
-    newest = next((progress for progress in reversed(reports) if progress is not None), None)
-    if newest is None:
-        return {}
-    return {
-        "progress_current": newest.current,
-        "progress_total": newest.total,
-        "progress_message": newest.message,
-    }

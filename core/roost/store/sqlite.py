@@ -28,6 +28,9 @@ longer than an instant; five seconds outlast both."""
 OLDEST_VERSION = (3, 35, 0)
 """The first SQLite with `RETURNING`."""
 
+_PRIMARY_CODE = 0xFF
+"""The bits of SQLite's extended error codes that hold the plain one."""
+
 WRITES = "roost_writes"
 """Execution option of an engine whose transactions write."""
 
@@ -57,11 +60,12 @@ def sync_url(url: URL) -> URL:
 
 def install_hooks(engine: Engine) -> None:
     """Set every connection up and let transactions begin as their engine says."""
-    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "connect", lambda connection, _record: set_up(connection))
     event.listen(engine, "begin", _begin)
 
 
-def _set_up(connection: Any, _record: object) -> None:
+def set_up(connection: Any) -> None:
+    """Make a new connection of the driver wait for locks, check keys and write durably."""
     # The driver begins transactions by its own rules, and never at a read, unless told not to.
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -82,6 +86,11 @@ def _begin(connection: Connection) -> None:
     # so a writer takes the lock at its beginning.
     is_write = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Say whether another connection holds the lock that was asked for."""
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
 def violated(error: IntegrityError) -> str | None:

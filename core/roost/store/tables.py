@@ -37,6 +37,7 @@ from roost.models import (
     SlotState,
     StartMode,
     StartStep,
+    StopPhase,
 )
 
 E = TypeVar("E", bound=StrEnum)
@@ -76,6 +77,7 @@ SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 
 ACTIVE_RUN = text("scope IS NOT NULL AND status IN ('pending', 'running')")
 KEYED_RUN = text("idempotency_key IS NOT NULL")
+CHILD_RUN = text("parent IS NOT NULL")
 
 facts = Table(
     "facts",
@@ -101,7 +103,20 @@ bundles = Table(
     Column("should_run", Boolean, nullable=False),
     Column("installed_at", BigInteger, nullable=False),
     Column("era", Text),
+    Column("version_number", Integer, nullable=False),
     PrimaryKeyConstraint("workspace", "name"),
+)
+
+bundle_versions = Table(
+    "bundle_versions",
+    metadata,
+    Column("workspace", Text, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("installed_at", BigInteger, nullable=False),
+    Column("installed_by", Text, nullable=False),
+    PrimaryKeyConstraint("workspace", "bundle", "number"),
 )
 
 generations = Table(
@@ -202,14 +217,21 @@ runs = Table(
     Column("on_behalf_of", Text),
     Column("idempotency_key", Text),
     Column("last_seq", Integer, nullable=False),
+    Column("parent", Text),
+    Column("link", Text),
+    Column("stop_phase", Word(StopPhase)),
     Column("lease_owner", Text, nullable=False),
     Column("lease_epoch", Integer, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("lease_ms", BigInteger),
     Column("input_hash", Text, nullable=False),
+    Column("events_dropped", Integer, nullable=False),
     Index("ix_runs_age", "created_at", "id"),
     Index("ix_runs_workspace_age", "workspace", "created_at", "id"),
     Index("ix_runs_bundle_age", "workspace", "bundle", "created_at", "id"),
     Index("ix_runs_scope_age", "workspace", "scope", "created_at", "id"),
     Index("ix_runs_status_age", "status", "created_at", "id"),
+    Index("ix_runs_parent", "parent", sqlite_where=CHILD_RUN, postgresql_where=CHILD_RUN),
 )
 
 one_active_run = Index(

@@ -12,6 +12,7 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 LIVE_GENERATION = sa.text("ended_at IS NULL")
 ACTIVE_RUN = sa.text("scope IS NOT NULL AND status IN ('pending', 'running')")
 KEYED_RUN = sa.text("idempotency_key IS NOT NULL")
+CHILD_RUN = sa.text("parent IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -43,8 +44,19 @@ def _create_bundle_tables() -> None:
         sa.Column("should_run", sa.Boolean(), nullable=False),
         sa.Column("installed_at", sa.BigInteger(), nullable=False),
         sa.Column("era", sa.Text()),
+        sa.Column("version_number", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["workspace"], ["workspaces.id"], name="fk_bundles_workspace"),
         sa.PrimaryKeyConstraint("workspace", "name", name="pk_bundles"),
+    )
+    op.create_table(
+        "bundle_versions",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("bundle", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("installed_at", sa.BigInteger(), nullable=False),
+        sa.Column("installed_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace", "bundle", "number", name="pk_bundle_versions"),
     )
     op.create_table(
         "generations",
@@ -145,14 +157,27 @@ def _create_run_tables() -> None:
         sa.Column("on_behalf_of", sa.Text()),
         sa.Column("idempotency_key", sa.Text()),
         sa.Column("last_seq", sa.Integer(), nullable=False),
+        sa.Column("parent", sa.Text()),
+        sa.Column("link", sa.Text()),
+        sa.Column("stop_phase", sa.Text()),
         sa.Column("lease_owner", sa.Text(), nullable=False),
         sa.Column("lease_epoch", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger()),
+        sa.Column("lease_ms", sa.BigInteger()),
         sa.Column("input_hash", sa.Text(), nullable=False),
+        sa.Column("events_dropped", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["workspace"], ["workspaces.id"], name="fk_runs_workspace"),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
     )
     op.create_index("ix_runs_age", "runs", ["created_at", "id"])
     op.create_index("ix_runs_bundle_age", "runs", ["workspace", "bundle", "created_at", "id"])
+    op.create_index(
+        "ix_runs_parent",
+        "runs",
+        ["parent"],
+        sqlite_where=CHILD_RUN,
+        postgresql_where=CHILD_RUN,
+    )
     op.create_index("ix_runs_scope_age", "runs", ["workspace", "scope", "created_at", "id"])
     op.create_index("ix_runs_status_age", "runs", ["status", "created_at", "id"])
     op.create_index("ix_runs_workspace_age", "runs", ["workspace", "created_at", "id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from roost.clock import Clock
 from roost.errors import BadFields, Refused, VaultUnavailable
@@ -19,7 +19,10 @@ from roost.models import (
     ResolvedCredentials,
 )
 from roost.vault.cipher import FieldCipher
+from roost.vault.key_set import KeySet
 from roost.vault.values import normalized, problem_with, value_text
+
+T = TypeVar("T")
 
 WRITE_ATTEMPTS = 200
 """Each lost attempt means that another writer succeeded, so only a broken store gets this far."""
@@ -47,14 +50,18 @@ class Vault:
 
     Args:
         rows: where ciphertext is kept.
-        key: 32 bytes, see `roost.vault.load_key`.
+        keys: what seals and opens values, see `roost.vault.open_keys`; 32 bytes are one key.
         clock: stamps writes.
     """
 
-    def __init__(self, rows: CredentialRows, key: bytes, clock: Clock) -> None:
+    def __init__(self, rows: CredentialRows, keys: KeySet | bytes, clock: Clock) -> None:
         self._rows = rows
-        self._cipher = FieldCipher(key)
         self._clock = clock
+        self.use(KeySet(keys) if isinstance(keys, bytes) else keys)
+
+    def use(self, keys: KeySet) -> None:
+        """Seal with the newest of these keys from now on, and open with all of them."""
+        self._cipher = FieldCipher(keys)
 
     async def resolve(
         self, workspace: str, bundle: str, fields: tuple[ConfigField, ...]
@@ -64,6 +71,11 @@ class Vault:
         Raises:
             VaultUnavailable: a stored value of these fields cannot be decrypted.
         """
+        return await self._with_stable_keys(lambda: self._resolve(workspace, bundle, fields))
+
+    async def _resolve(
+        self, workspace: str, bundle: str, fields: tuple[ConfigField, ...]
+    ) -> ResolvedCredentials:
         stored = await self._rows.load(workspace, bundle)
         former = await self._rows.previous(workspace, bundle) if stored.has_previous else None
         by_field = {row.field: row for row in stored.rows}
@@ -87,6 +99,11 @@ class Vault:
         Raises:
             VaultUnavailable: a value that would be shown cannot be decrypted.
         """
+        return await self._with_stable_keys(lambda: self._form(workspace, bundle, fields))
+
+    async def _form(
+        self, workspace: str, bundle: str, fields: tuple[ConfigField, ...]
+    ) -> CredentialForm:
         stored = await self._rows.load(workspace, bundle)
         by_field = {row.field: row for row in stored.rows}
         entries = tuple(
@@ -213,6 +230,16 @@ class Vault:
             f"the credentials of {bundle!r} in workspace {workspace!r} were changed by others all "
             "the time; nothing was written, save again"
         )
+
+    async def _with_stable_keys(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read again where the keys were replaced between loading values and opening them."""
+        while True:
+            cipher = self._cipher
+            try:
+                return await read()
+            except VaultUnavailable:
+                if self._cipher is cipher:
+                    raise
 
     def _stamped(self, key: str, sealed: bytes, revision: int, actor: str) -> CredentialRow:
         return CredentialRow(key, sealed, revision, self._clock.now(), actor)

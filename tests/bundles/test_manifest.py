@@ -111,7 +111,7 @@ def test_interpreters_are_recorded_by_their_full_path(tmp_path: Path) -> None:
 def test_compiled_modules_of_another_python_ask_for_that_python(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "b")
     (folder / "server" / "fast.cpython-399-x86_64-linux-gnu.so").write_bytes(b"")
-    with pytest.raises(CommandNotFound, match=r"python3\.99"):
+    with pytest.raises(BadManifest, match=r"python3\.99"):
         read(folder, manifest())
     minor = sys.version_info.minor
     (folder / "server" / f"fast.cpython-3{minor}-x86_64-linux-gnu.so").write_bytes(b"")

@@ -41,11 +41,13 @@ def write_archive(
     path: Path,
     data: Any = None,
     entries: tuple[tuple[str | zipfile.ZipInfo, bytes], ...] = (),
+    *,
+    main: bytes = b"print('hello')\n",
 ) -> Path:
     """Write an MCPB archive with a manifest, an entry point and more entries."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", json.dumps(manifest() if data is None else data))
-        archive.writestr(entry("server/main.py"), b"print('hello')\n")
+        archive.writestr(entry("server/main.py"), main)
         for name, content in entries:
             archive.writestr(name, content)
     return path

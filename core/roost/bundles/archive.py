@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from roost.bundles.names_on_disk import NameCollisions
+from roost.bundles.signature import cut_off, find_signature, signer_of
 from roost.errors import BadArchive
 
 
@@ -43,7 +45,22 @@ class Limits:
 
 LIMITS = Limits()
 
+
+@dataclass(frozen=True, slots=True)
+class ReadArchive:
+    """What an archive was when it was unpacked."""
+
+    sha256: str
+    """Of the file, as hex."""
+    content_sha256: str | None = None
+    """Of a signed file without its signature block, as hex."""
+    signed_by: str | None = None
+    """Who its signature block names, unchecked; empty when nobody can be made out."""
+
+
 _CHUNK = 64 * 1024
+_COPY_CHUNK = 1024 * 1024
+_LONGEST_NAME_BYTES = 255
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """Others need unbounded memory to read, and no packer of bundles uses them."""
 _ENCRYPTED = 0x1 | 0x40
@@ -63,25 +80,29 @@ _ZIP_ERRORS = (
 """What `zipfile` and `zlib` raise for damaged archives, as the fuzz test of this module checks."""
 
 
-def unpack(archive: Path, destination: Path, limits: Limits = LIMITS) -> str:
+def unpack(archive: Path, destination: Path, limits: Limits = LIMITS) -> ReadArchive:
     """Unpack an archive into a new directory; nothing is left of it when that fails.
 
-    Args:
-        archive: MCPB, DXT or zip file; a signature block behind the zip is accepted and ignored.
-        destination: directory to make; it must not exist.
+    It is copied first, so that what is hashed and what is unpacked are the same bytes whoever
+    writes to the file meanwhile.
 
-    Returns:
-        SHA-256 of the archive, as hex.
+    Args:
+        archive: MCPB, DXT or zip file, with or without a signature block behind it.
+        destination: directory to make; it must not exist.
 
     Raises:
         BadArchive: the archive is broken, unsafe or too large, or cannot be read or written.
     """
     try:
-        with _opened(archive, limits) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            _check_table_size(file, archive, limits)
-            with zipfile.ZipFile(file) as opened, _new_directory(destination):
-                _Unpacker(archive, destination, limits).run(opened)
+        with (
+            _new_directory(destination),
+            _opened(archive, limits) as source,
+            tempfile.TemporaryFile(dir=destination) as file,
+        ):
+            found = _copied(source, file, archive, limits)
+            _check_ending(file, archive, limits)
+            with zipfile.ZipFile(file) as opened:
+                _Unpacker(archive, destination, limits, file.seek(0, os.SEEK_END)).run(opened)
     except OSError as error:
         raise BadArchive(
             f"{archive} cannot be unpacked: {error.strerror or error}; check the file, the free "
@@ -92,7 +113,7 @@ def unpack(archive: Path, destination: Path, limits: Limits = LIMITS) -> str:
             f"{archive} is not a readable MCPB archive ({error}); download it again, or pack it "
             "again with `mcpb pack`"
         ) from error
-    return digest
+    return found
 
 
 @contextmanager
@@ -115,14 +136,36 @@ def _opened(archive: Path, limits: Limits) -> Iterator[BufferedReader]:
         if not stat.S_ISREG(found.st_mode):
             raise BadArchive(f"{archive} is not a file; give the path of an MCPB archive")
         if found.st_size > limits.archive_bytes:
-            raise BadArchive(
-                f"{archive} has {found.st_size} bytes, more than the {limits.archive_bytes} an "
-                "archive may have; leave out what the server does not need and pack it again"
-            )
+            raise _too_long(archive, found.st_size, limits)
         yield file
 
 
-def _check_table_size(file: BinaryIO, archive: Path, limits: Limits) -> None:
+def _too_long(archive: Path, size: int, limits: Limits) -> BadArchive:
+    return BadArchive(
+        f"{archive} has {size} bytes, more than the {limits.archive_bytes} an archive may have; "
+        "leave out what the server does not need and pack it again"
+    )
+
+
+def _copied(source: BinaryIO, copy: IO[bytes], archive: Path, limits: Limits) -> ReadArchive:
+    """Copy the archive without its signature block, and tell what the file was."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(_COPY_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        if size > limits.archive_bytes:  # it has grown
+            raise _too_long(archive, size, limits)
+        copy.write(chunk)
+    block = find_signature(copy)
+    if block is None:
+        return ReadArchive(digest.hexdigest())
+    cut_off(copy, block)
+    copy.seek(0)
+    content = hashlib.file_digest(copy, "sha256").hexdigest()  # type: ignore[arg-type]
+    return ReadArchive(digest.hexdigest(), content, signer_of(block) or "")
+
+
+def _check_ending(file: IO[bytes], archive: Path, limits: Limits) -> None:
     """Look at the end record before `zipfile` reads the whole table of contents into memory."""
     end = file.seek(0, os.SEEK_END)
     tail_start = max(0, end - (22 + 65535 + 76))  # end record, longest comment, ZIP64 records
@@ -132,6 +175,11 @@ def _check_table_size(file: BinaryIO, archive: Path, limits: Limits) -> None:
     at = tail.rfind(b"PK\5\6")
     if at < 0 or at + 22 > len(tail):
         return  # `zipfile` says what is wrong
+    if _endings(tail) > 1:
+        raise BadArchive(
+            f"{archive} is refused: it has two tables of contents, and programs disagree which "
+            "counts; download it again, or pack it again with `mcpb pack`"
+        )
     (size,) = struct.unpack_from("<L", tail, at + 12)
     if at >= 76 and tail[at - 20 : at - 16] == b"PK\6\7":
         (size,) = struct.unpack_from("<Q", tail, at - 36)
@@ -142,14 +190,24 @@ def _check_table_size(file: BinaryIO, archive: Path, limits: Limits) -> None:
         )
 
 
+def _endings(tail: bytes) -> int:
+    """Count the end records that lead exactly to the end of the file."""
+    count, at = 0, tail.find(b"PK\5\6")
+    while 0 <= at <= len(tail) - 22:
+        (comment,) = struct.unpack_from("<H", tail, at + 20)
+        count += at + 22 + comment == len(tail)
+        at = tail.find(b"PK\5\6", at + 1)
+    return count
+
+
 class _Unpacker:
     """Checks all entries of one archive, then writes them."""
 
-    def __init__(self, archive: Path, destination: Path, limits: Limits) -> None:
+    def __init__(self, archive: Path, destination: Path, limits: Limits, size: int) -> None:
         self._archive = archive
         self._destination = destination
         self._limits = limits
-        by_ratio = max(limits.ratio_from_bytes, limits.ratio * archive.stat().st_size)
+        by_ratio = max(limits.ratio_from_bytes, limits.ratio * size)
         self._budget = min(limits.unpacked_bytes, by_ratio)
 
     def run(self, opened: zipfile.ZipFile) -> None:
@@ -164,6 +222,11 @@ class _Unpacker:
                 f"{self._archive} has {len(entries)} entries, more than the "
                 f"{self._limits.entries} a bundle may have; leave out what the server does not need"
             )
+        if entries and min(entry.header_offset for entry in entries) > 0:
+            raise BadArchive(
+                f"{self._archive} is refused: other data stands before its first entry; download "
+                "it again, or pack it again with `mcpb pack`"
+            )
         paths = NameCollisions()
         checked = [(entry, self._path_of(entry)) for entry in entries]
         for entry, parts in checked:
@@ -174,7 +237,10 @@ class _Unpacker:
 
     def _path_of(self, entry: zipfile.ZipInfo) -> tuple[str, ...]:
         """Return the parts of an entry's path once everything about it is acceptable."""
-        if problem := _name_problem(entry.orig_filename) or _kind_problem(entry):
+        # An extra field may give an entry another name than its header; newer Pythons take it.
+        names = (entry.orig_filename, entry.filename)
+        problem = next(filter(None, map(_name_problem, names)), None) or _kind_problem(entry)
+        if problem:
             raise self._refusal(entry, problem)
         parts = tuple(part for part in entry.filename.split("/") if part not in ("", "."))
         if len(parts) > self._limits.depth:
@@ -210,9 +276,9 @@ class _Unpacker:
 
     def _refusal(self, entry: zipfile.ZipInfo, problem: str) -> BadArchive:
         return BadArchive(
-            f"{self._archive} is refused: its entry {entry.orig_filename!r} {problem}; get the "
-            "archive from its author again, or pack it again with `mcpb pack`",
-            entry=entry.orig_filename,
+            f"{self._archive} is refused: its entry {_shown(entry.orig_filename)!r} {problem}; get "
+            "the archive from its author again, or pack it again with `mcpb pack`",
+            entry=_shown(entry.orig_filename),
         )
 
     def _too_large(self) -> BadArchive:
@@ -221,6 +287,10 @@ class _Unpacker:
             f"bytes or to more than {self._limits.ratio} times its size; leave out what the server "
             "does not need and pack it again"
         )
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 120 else name[:119] + "…"
 
 
 def make_directories(path: Path, root: Path) -> None:
@@ -258,6 +328,15 @@ def _name_problem(name: str) -> str | None:
         return "has a backslash in its name"
     if name.startswith("/") or _DRIVE.match(name):
         return "has an absolute path"
-    if ".." in name.split("/"):
+    parts = name.split("/")
+    if ".." in parts:
         return "leads out of the archive"
+    return next(filter(None, map(_part_problem, parts)), None)
+
+
+def _part_problem(part: str) -> str | None:
+    if len(part.encode("utf-8", "surrogatepass")) > _LONGEST_NAME_BYTES:
+        return f"has a name of more than {_LONGEST_NAME_BYTES} bytes"
+    if part.endswith((" ", ".")) and part != ".":
+        return "has a name that ends in a space or dot, which some systems drop"
     return None

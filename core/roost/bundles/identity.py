@@ -20,6 +20,9 @@ _LAUNCH_PARTS = (
     "python",
     "ready_path",
     "port",
+    "url",
+    "headers",
+    "directory",
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,13 +37,47 @@ def read_json(
             nor the chain of errors holds any of its text, which may be secret.
     """
     called = called or str(path)
+    data = read_file(path, error, called=called)
+    return parse_json(data, error, with_comments=with_comments, called=called)
+
+
+def read_file(
+    path: Path, error: type[BadInput], *, called: str, limit_bytes: int = FILE_LIMIT_BYTES
+) -> bytes:
+    """Read a regular file whole; a pipe or a device is refused and never waited for.
+
+    Args:
+        path: file to read.
+        error: class of the error raised.
+        called: what messages call the file.
+        limit_bytes: most that is read.
+
+    Raises:
+        BadInput: of the class `error`; the file cannot be read or is too large.
+    """
     try:
-        with path.open("rb") as file:
-            data = file.read(FILE_LIMIT_BYTES + 1)
-    except OSError as problem:
-        raise error(f"{called} cannot be read: {problem.strerror}; check the path") from problem
-    if len(data) > FILE_LIMIT_BYTES:
-        raise error(f"{called} has more than {FILE_LIMIT_BYTES} bytes; is it the right file?")
+        # Opening a pipe that nobody writes to would block, and so hold up everything behind it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            data = file.read(limit_bytes + 1) if is_file else b""
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or "its path holds a NUL"
+        raise error(f"{called} cannot be read: {reason}; check the path") from problem
+    if not is_file:
+        raise error(f"{called} cannot be read: it is not a file; check the path")
+    if len(data) > limit_bytes:
+        raise error(f"{called} has more than {limit_bytes} bytes; is it the right file?")
+    return data
+
+
+def parse_json(
+    data: bytes, error: type[BadInput], *, called: str, with_comments: bool = False
+) -> Any:
+    """Parse the bytes of a JSON file; see `read_json`.
+
+    Raises:
+        BadInput: of the class `error`; they are not JSON.
+    """
     try:
         return _parsed(data.decode("utf-8-sig"), with_comments)
     except json.JSONDecodeError as problem:

@@ -55,7 +55,7 @@ def take_apart(env: Mapping[str, Any], error: type[BadInput]) -> LiteralEnvironm
         BadInput: of the class `error`; a name or value cannot be passed to a process.
         ForbiddenVariable: no definition may pass it.
     """
-    texts = {name: _text(name, value, error) for name, value in env.items()}
+    texts = {name: variable_text(name, value, error) for name, value in env.items()}
     values: dict[str, FieldValue] = {
         name: text for name, text in texts.items() if text and not placeholders(text)
     }
@@ -75,7 +75,7 @@ def is_harmless(name: str, value: str) -> bool:
     if _ORDINARY_WORD.fullmatch(value) or _SHORT_NUMBER.fullmatch(value):
         return True
     if _PATH.fullmatch(value):
-        return not _has_random_part(value)
+        return not has_random_part(value)
     return _is_plain_url(value)
 
 
@@ -91,7 +91,13 @@ def _field(name: str, text: str) -> ConfigField:
     )
 
 
-def _text(name: str, value: Any, error: type[BadInput]) -> str:
+def variable_text(name: str, value: Any, error: type[BadInput]) -> str:
+    """Return the value of a variable as a process receives it.
+
+    Raises:
+        BadInput: of the class `error`; the name or value cannot be passed to a process.
+        ForbiddenVariable: no definition may pass it.
+    """
     if not _ENV_NAME.fullmatch(name):
         raise error(f"{name!r} is not a name a variable can have; use letters, digits and _")
     if not isinstance(value, str | float | int):
@@ -118,11 +124,16 @@ def _is_plain_url(value: str) -> bool:
         and "?" not in value
         and "#" not in value
         and _URL_PATH.fullmatch(url.path) is not None
-        and not _has_random_part(url.path)
+        and not has_random_part(url.path)
     )
 
 
-def _has_random_part(path: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is a secret by all experience."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def has_random_part(path: str) -> bool:
     """Whether a component looks generated: webhooks and some keys are secrets shaped as paths."""
     return any(
         len(part) >= 24 or (len(part) >= 16 and any(char.isdigit() for char in part))

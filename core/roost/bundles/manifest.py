@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from roost.bundles.forbidden import why_forbidden
 from roost.bundles.json_text import read_json
 from roost.bundles.manifest_table import ManifestTable, refuse
 from roost.bundles.programs import Programs
+from roost.bundles.projects import project_run
 from roost.bundles.templates import (
     misplaced_list,
     refuse_sensitive_arguments,
@@ -63,6 +64,7 @@ def read_manifest(
     source: Source,
     programs: Programs,
     platform: str = sys.platform,
+    secret_arguments: bool = False,
 ) -> Manifest:
     """Read the manifest of an unpacked bundle.
 
@@ -73,6 +75,7 @@ def read_manifest(
         source: where it came from.
         programs: finds the interpreters.
         platform: name of this platform, as Python and MCPB call it.
+        secret_arguments: whether the operator allows sensitive fields in its command line.
 
     Raises:
         BadManifest: it is missing, not JSON, incomplete or contradicts itself.
@@ -88,14 +91,27 @@ def read_manifest(
     data = read_json(path, BadManifest, called=f"the {MANIFEST_NAME} of {called}")
     try:
         return manifest_from(
-            data, folder, root=root, source=source, programs=programs, platform=platform
+            data,
+            folder,
+            root=root,
+            source=source,
+            programs=programs,
+            platform=platform,
+            secret_arguments=secret_arguments,
         )
     except BadManifest as error:
         raise BadManifest(f"{called}: {error.message}", **error.details) from error
 
 
 def manifest_from(
-    data: Any, folder: Path, *, root: str, source: Source, programs: Programs, platform: str
+    data: Any,
+    folder: Path,
+    *,
+    root: str,
+    source: Source,
+    programs: Programs,
+    platform: str,
+    secret_arguments: bool = False,
 ) -> Manifest:
     """Turn a parsed manifest into a definition; see `read_manifest`."""
     table = ManifestTable(data)
@@ -120,6 +136,7 @@ def manifest_from(
         description=displayed(table.text("description")),
         fields=fields,
         root=root,
+        secret_arguments=secret_arguments,
     )
     if misplaced := misplaced_list(definition):
         refuse(
@@ -127,6 +144,8 @@ def manifest_from(
             f"puts the several values of {misplaced[0]!r} inside the text {misplaced[1]!r}; they "
             "can only be an argument of their own",
         )
+    if runtime is Runtime.UV:
+        definition = _without_uv(definition, start, folder)
     refuse_sensitive_arguments(slug(name), definition)
     executables = {own_program} if own_program else set()
     if runtime is Runtime.BINARY:
@@ -203,6 +222,21 @@ def _check_start(server: ManifestTable, start: _Start, fields: tuple[ConfigField
             refuse(place + ".env", f"has the name {name!r}, which is no name of a variable")
         if (reason := why_forbidden(name, template)) is not None:
             refuse(place + ".env", f"sets {name}, which it may not: {reason}")
+
+
+def _without_uv(definition: Definition, start: _Start, folder: Path) -> Definition:
+    """Return the definition whose environment is made beforehand, where its line is certain."""
+    run = project_run(start.command, start.args, folder)
+    if run is None:
+        return definition
+    return replace(
+        definition,
+        command=run.command,
+        args=run.args,
+        requirements=run.requirements,
+        python=run.python,
+        is_project=True,
+    )
 
 
 def _file_of_the_bundle(command: str, folder: Path) -> str | None:

@@ -9,9 +9,12 @@ from roost.errors import BadManifest
 
 T = TypeVar("T")
 
+_LONGEST_SHOWN = 300
+
 
 def refuse(where: str, problem: str) -> NoReturn:
     """Raise a `BadManifest` about one place of the manifest."""
+    where, problem = _shortened(where), _shortened(problem)
     raise BadManifest(
         f"manifest.json: {where} {problem}; correct the manifest, or get a newer bundle from its "
         "author",
@@ -110,6 +113,14 @@ class ManifestTable:
         if not isinstance(found, kind):
             refuse(self.place(key), f"must be {described}")
         return found
+
+
+def _shortened(text: str) -> str:
+    """Return what fits into a sentence: a manifest may hold texts of any length."""
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    half = _LONGEST_SHOWN // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def _is_clean(text: str) -> bool:

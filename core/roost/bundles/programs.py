@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from roost.errors import CommandNotFound
+from roost.bundles.compiled import own_python, python_for
+from roost.errors import BadManifest, CommandNotFound
 
 _PYTHON_NAMES = ("python", "python3")
-_EXTENSION_MODULE = re.compile(r"\.cpython-3(\d+)[^/]*\.so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,20 @@ class Programs:
 
         Raises:
             CommandNotFound: there is none that can be executed.
+            BadManifest: no Python here can load its compiled modules.
         """
         if name not in _PYTHON_NAMES:
             return self.find(name)
-        minors = compiled_for(root)
-        if not minors or sys.version_info.minor in minors:
+        wanted = python_for(root)
+        if not wanted or own_python() in wanted:
             return self.python
-        wanted = f"python3.{max(minors)}"
-        return self.find(wanted)
+        for version in wanted:
+            with suppress(CommandNotFound):
+                return self.find(f"python{version}")
+        raise BadManifest(
+            f"its compiled modules were built for Python {' or '.join(wanted)}, which is not on "
+            f"the PATH: install python{wanted[0]}, then add the bundle again"
+        )
 
 
 def executable(path: str) -> str:
@@ -81,16 +86,3 @@ def find_for_launch(command: str, env: Mapping[str, str]) -> str:
     if found is None:
         raise CommandNotFound(command)
     return os.path.abspath(found)
-
-
-def compiled_for(root: Path) -> frozenset[int]:
-    """Return the Python minors that a bundle's compiled modules were built for.
-
-    A manifest cannot say it, and the wrong interpreter dies with an obscure ImportError.
-    """
-    return frozenset(
-        int(match[1])
-        for _, _, files in os.walk(root)
-        for name in files
-        if (match := _EXTENSION_MODULE.search(name))
-    )

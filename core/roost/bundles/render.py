@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 
 from roost.bundles.fields import is_empty
 from roost.bundles.forbidden import refuse_forbidden
+from roost.bundles.http_headers import header_problem
+from roost.bundles.http_url import PORT_PLACEHOLDER, check_url
 from roost.bundles.programs import find_for_launch
 from roost.bundles.templates import (
     CONFIG_PREFIX,
     config_key,
     config_keys,
+    placeholders,
     refuse_sensitive_arguments,
     substitute,
 )
-from roost.errors import BadManifest
+from roost.errors import BadManifest, BadUrl
 from roost.models import BundleKind, Definition, FieldValue, Launch, LaunchContext, Runtime
 from roost.vault import value_text
 
@@ -39,11 +42,26 @@ def render(
         SensitiveInArguments: a sensitive field would stand in the command line.
         CommandNotFound: the program does not exist or cannot be executed.
         ForbiddenVariable: it would pass a variable that no definition may pass.
+        BadUrl: the address or a header cannot be sent.
     """
     filled = fill_in(definition, values, context)
-    program = find_for_launch(filled.command, filled.env)
-    cwd = definition.root or context.state_dir
-    return Launch((program, *filled.args), filled.env, cwd, filled.added)
+    cwd = definition.directory or definition.root or context.state_dir
+    return Launch(
+        argv=_argv(definition, filled, filled.args),
+        shown_argv=_argv(definition, filled, filled.shown_args),
+        env=filled.env,
+        cwd=cwd,
+        env_names=filled.added,
+        url=filled.url,
+        address=filled.address,
+        headers=filled.headers,
+    )
+
+
+def _argv(definition: Definition, filled: FilledIn, args: tuple[str, ...]) -> tuple[str, ...]:
+    if definition.is_elsewhere:
+        return ()
+    return (find_for_launch(filled.command, filled.env), *args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +69,18 @@ class FilledIn:
     """A definition with its templates filled in, before its program is looked for."""
 
     command: str
-    args: tuple[str, ...]
+    args: tuple[str, ...] = field(repr=False)
+    shown_args: tuple[str, ...]
+    """`args` as they may be shown: a sensitive field stands in them as ``<KEY>``."""
     env: dict[str, str] = field(repr=False)
     added: tuple[str, ...]
     """Names that the definition adds to the environment, sorted."""
     values: dict[str, FieldValue] = field(repr=False)
     """Every field that has a value or a default, as the templates get it."""
+    url: str | None = field(default=None, repr=False)
+    address: str | None = None
+    """`url` with the placeholders of sensitive fields left as they are."""
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def fill_in(
@@ -68,6 +92,7 @@ def fill_in(
         BadManifest: several values stand inside a longer text, or a fact of the start is missing.
         SensitiveInArguments: a sensitive field would stand in the command line.
         ForbiddenVariable: it would pass a variable that no definition may pass.
+        BadUrl: the address or a header cannot be sent.
     """
     refuse_sensitive_arguments(definition.title, definition)
     renderer = _Renderer(definition, values, context)
@@ -75,10 +100,18 @@ def fill_in(
     return FilledIn(
         command=renderer.text(definition.command),
         args=tuple(arg for template in definition.args for arg in renderer.arguments(template)),
+        shown_args=renderer.shown_arguments(),
         env=context.base_env | added,
         added=tuple(sorted(added)),
         values=renderer.given(),
+        url=renderer.url(),
+        address=renderer.address(),
+        headers=renderer.headers(),
     )
+
+
+_LISTENING = (BundleKind.WEB, BundleKind.MCP_HTTP)
+"""Kinds that are told a port."""
 
 
 class _Renderer:
@@ -107,12 +140,43 @@ class _Renderer:
         }
         for name, value in env.items():
             refuse_forbidden(name, value)
-        if definition.kind is BundleKind.WEB and context.port is not None:
+        if definition.kind in _LISTENING and context.port is not None:
             env["PORT"] = str(context.port)
-        if definition.runtime is Runtime.UV and definition.root is not None:
+        runs_uv = definition.runtime is Runtime.UV and not definition.is_project
+        if runs_uv and definition.root is not None:
             # `uv run` would make its environment inside the bundle's read-only directory.
             env.setdefault("UV_PROJECT_ENVIRONMENT", f"{context.state_dir}/.venv")
         return env
+
+    def url(self) -> str | None:
+        """Return where a server over HTTP answers."""
+        template = self._definition.url
+        if template is None:
+            return None
+        url = self.text(template)
+        if self._context.port is not None or PORT_PLACEHOLDER not in template:
+            check_url(url)
+        return url
+
+    def address(self) -> str | None:
+        """Return where a server over HTTP answers, as it may be shown."""
+        sensitive = {f"{CONFIG_PREFIX}{f.key}" for f in self._definition.fields if f.sensitive}
+        template = self._definition.url
+        if template is None:
+            return None
+        return substitute(template, lambda name: None if name in sensitive else self._lookup(name))
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every request; those that refer to no value are left out."""
+        headers = {
+            name: self.text(template)
+            for name, template in self._definition.headers.items()
+            if not self._lacks_value(template)
+        }
+        for name, value in headers.items():
+            if problem := header_problem(name, value):
+                raise BadUrl(problem)
+        return headers
 
     def arguments(self, template: str) -> list[str]:
         """Return the arguments one template stands for: none, one, or one per value."""
@@ -120,6 +184,21 @@ class _Renderer:
             return []
         value = self._values.get(config_key(template) or "")
         return list(value) if isinstance(value, list) else [self.text(template)]
+
+    def shown_arguments(self) -> tuple[str, ...]:
+        """Return all arguments as they may be shown."""
+        return tuple(
+            shown for template in self._definition.args for shown in self._shown_arguments(template)
+        )
+
+    def _shown_arguments(self, template: str) -> list[str]:
+        found = {f"{CONFIG_PREFIX}{f.key}": f for f in self._definition.fields}
+        hidden = {name: f"<{f.key}>" for name, f in found.items() if f.sensitive}
+        if hidden.keys().isdisjoint(placeholders(template)):
+            return self.arguments(template)
+        if self._lacks_value(template):
+            return []
+        return [substitute(template, lambda name: hidden.get(name) or self._lookup(name))]
 
     def text(self, template: str) -> str:
         """Fill in one template."""

@@ -24,6 +24,11 @@ HIGHEST_LIMIT = 2**62
 _MORE_THAN_ZERO = frozenset({"start_budget_s", "call_idle_s", "call_cap_s"})
 """Durations of which none at all would let nothing succeed."""
 
+_COUNTS = frozenset({"probe_misses", "max_calls"})
+
+MOST_CALLS = 100_000
+"""More tool calls at a time than that is no limit."""
+
 _SETTINGS = tuple(entry.name for entry in fields(BundleSettings) if entry.name != "limits")
 
 _LEAST_LIMIT = {"open_files": 16, "memory_bytes": 1 << 20, "processes": 1, "core_bytes": 0}
@@ -40,6 +45,8 @@ def check_settings(settings: BundleSettings) -> None:
         value = getattr(settings, entry.name)
         if isinstance(value, float | int) and not isinstance(value, bool):
             _check_number(entry.name, value)
+    if settings.max_calls > MOST_CALLS:
+        raise BadInput(f"max_calls may be {MOST_CALLS} at most, and 0 means no limit; correct it")
     if settings.probe_misses < 1:
         raise BadInput("probe_misses must be at least 1; set probe_interval_s to 0 to never probe")
     for entry in fields(settings.limits):
@@ -47,8 +54,9 @@ def check_settings(settings: BundleSettings) -> None:
 
 
 def _check_number(name: str, value: float) -> None:
+    unit = "" if name in _COUNTS else " of seconds"
     if not (math.isfinite(value) and value >= 0):
-        raise BadInput(f"{name} must be a number of seconds from 0 on; correct it")
+        raise BadInput(f"{name} must be a number{unit} from 0 on; correct it")
     if value == 0 and name in _MORE_THAN_ZERO:
         raise BadInput(f"{name} must be more than 0 seconds; correct it")
     if value > LONGEST_S:

@@ -72,11 +72,20 @@ def misplaced_list(definition: Definition) -> tuple[str, str] | None:
 
 
 def refuse_sensitive_arguments(bundle: str, definition: Definition) -> None:
-    """Make sure that no sensitive field becomes part of the argument vector.
+    """Make sure that no sensitive field becomes part of the argument vector unasked.
 
     Raises:
-        SensitiveInArguments: one would.
+        SensitiveInArguments: one would, and the operator did not allow it for this bundle.
     """
+    used = sensitive_arguments(definition)
+    # The name of a program is told wherever it cannot be found, so no secret can be part of it.
+    in_program = set(used).intersection(config_keys(definition.command))
+    if in_program or (used and not definition.secret_arguments):
+        raise SensitiveInArguments(bundle, used)
+
+
+def sensitive_arguments(definition: Definition) -> tuple[str, ...]:
+    """Return the sensitive fields that would stand in the command line, sorted."""
     sensitive = {field.key for field in definition.fields if field.sensitive}
     used = {
         key
@@ -84,5 +93,4 @@ def refuse_sensitive_arguments(bundle: str, definition: Definition) -> None:
         for key in config_keys(template)
         if key in sensitive
     }
-    if used:
-        raise SensitiveInArguments(bundle, tuple(sorted(used)))
+    return tuple(sorted(used))

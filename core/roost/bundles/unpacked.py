@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,17 @@ class BundleFolders:
         with suppress(OSError):  # another install lies there
             final.parent.rmdir()
             final.parent.parent.rmdir()
+
+    def remove_strays(self, kept: Iterable[str]) -> None:
+        """Remove every install that no kept version lies in; called before any can be under way.
+
+        Args:
+            kept: absolute paths of the installs to leave.
+        """
+        wanted = {os.path.normpath(path) for path in kept}
+        for path in sorted(self.root.glob("*/*/*")):
+            if os.path.normpath(path) not in wanted:
+                self.discard(path)
 
     def remove_partials(self) -> None:
         """Remove what an interrupted install left; called before any install can be under way."""

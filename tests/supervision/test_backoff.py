@@ -16,13 +16,17 @@ def test_a_process_that_had_been_healthy_for_a_minute_restarts_at_once() -> None
     assert backoff.failures == 1
 
 
-def test_delays_double_from_one_second_and_the_fifth_failure_in_ten_minutes_parks() -> None:
+def test_the_first_failure_restarts_at_once_however_short_the_process_lived() -> None:
+    assert Backoff(lambda: MIDDLE).record_failure(0.0, healthy_s=0.1) == Retry(0.0)
+
+
+def test_from_the_second_failure_delays_double_and_the_fifth_in_ten_minutes_parks() -> None:
     backoff = Backoff(lambda: MIDDLE)
     assert delays(backoff, 6) == [
+        Retry(0.0),
         Retry(1.0),
         Retry(2.0),
         Retry(4.0),
-        Retry(8.0),
         Retry(300.0, parked=True),
         Retry(300.0, parked=True),
     ]
@@ -38,8 +42,8 @@ def test_failures_spread_over_more_than_ten_minutes_never_park_and_stop_doubling
 
 
 def test_jitter_stays_within_a_fifth() -> None:
-    assert Backoff(lambda: 0.0).record_failure(0.0, healthy_s=0.0) == Retry(0.8)
-    assert Backoff(lambda: 1.0).record_failure(0.0, healthy_s=0.0) == Retry(1.2)
+    assert delays(Backoff(lambda: 0.0), 2)[-1] == Retry(0.8)
+    assert delays(Backoff(lambda: 1.0), 2)[-1] == Retry(1.2)
 
 
 def test_a_failure_after_a_parked_slot_was_started_by_hand_begins_anew() -> None:
@@ -47,7 +51,7 @@ def test_a_failure_after_a_parked_slot_was_started_by_hand_begins_anew() -> None
     delays(backoff, 5)
     backoff.reset()
     assert backoff.failures == 0
-    assert backoff.record_failure(10.0, healthy_s=0.0) == Retry(1.0)
+    assert delays(backoff, 2) == [Retry(0.0), Retry(1.0)]
 
 
 def test_a_parked_slot_stays_parked_however_long_it_fails() -> None:

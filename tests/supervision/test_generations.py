@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.supervised import FakeRecipes, World
+from tests.support.supervised import FakeRecipes, World, failed_before
 
 from roost.bundles import config_hash
 from roost.models import (
@@ -193,6 +193,7 @@ async def test_a_stale_process_that_crashes_comes_back_with_what_is_configured(
     world.supervisor.redefine("w", "app", replace(slot.definition, version="2"))
     assert slot.view().restart_pending
     assert slot.view().stale == ("credentials", "configuration", "version")
+    failed_before(world, slot)
     world.driver.alive[0].end(code=1)
     await world.until(lambda: slot.state is S.BACKING_OFF)
     assert not slot.view().restart_pending and slot.view().stale == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.supervised import World
+from tests.support.supervised import World, failed_before
 
 from roost.models import (
     BundleKind,
@@ -637,6 +637,7 @@ async def test_what_cannot_run_twice_is_replaced_whatever_its_strategy_says(
 
 async def test_a_bundle_that_is_down_starts_as_any_other(world: World) -> None:
     slot = await server(world)
+    failed_before(world, slot)
     world.driver.alive[0].end(code=1)
     await world.until(lambda: slot.state is S.BACKING_OFF)
     assert (await world.until_done(finished(respawning(world)))).ok

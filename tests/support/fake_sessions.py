@@ -56,6 +56,10 @@ class FakeLink:
     def owed_s(self) -> float | None:
         return self.owed
 
+    @property
+    def is_open(self) -> bool:
+        return not self._over.is_set()
+
     def end_calls(self, ended: CallEnded) -> None:
         self.ended.append(ended.code)
         self._over.set()
@@ -114,6 +118,8 @@ class FakeSessions:
 
 
 class _Owner:
+    loss = "closed its output while it ran"
+
     def __init__(
         self, sessions: FakeSessions, reader: asyncio.StreamReader, link: FakeLink
     ) -> None:

@@ -162,8 +162,11 @@ class FakeRows:
 
     async def set_era(self, workspace: str, name: str, era: str) -> None: ...
 
-    async def last_number(self, workspace: str, bundle: str) -> int:
-        return 0
+    async def newest(self) -> dict[tuple[str, str], GenerationView]:
+        return {}
+
+    async def revisions(self) -> dict[tuple[str, str], int]:
+        return {}
 
     async def add(self, workspace: str, bundle: str, view: GenerationView, handle: str) -> None:
         self.generations[view.id] = view
@@ -342,3 +345,8 @@ class World:
             for event in self.events
             if isinstance(event, Transitioned) and event.transition.bundle == name
         ]
+
+
+def failed_before(world: World, slot: BundleSlot) -> None:
+    """Let the next failure of a bundle be its second, which waits."""
+    slot.backoff.record_failure(world.clock.monotonic(), healthy_s=0.0)

@@ -37,14 +37,18 @@ class SpawnSpec:
     """True for protocols on stdin; otherwise stdin is the null device."""
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     """Hold from the program's first instruction."""
+    handed: bytes | None = field(default=None, repr=False)
+    """What it may read from a descriptor of its own, which `ROOST_TOKEN_FD` names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """How a process ended: exactly one of `code` and `signal` is set."""
+    """How a process ended: exactly one of `code`, `signal` and `told` is set."""
 
     code: int | None
     signal: int | None
+    told: str | None = None
+    """In words, where no process of this machine ended."""
 
     @property
     def is_clean(self) -> bool:
@@ -52,6 +56,8 @@ class ProcessExit:
         return self.code == 0
 
     def __str__(self) -> str:
+        if self.told is not None:
+            return self.told
         if self.signal is not None:
             try:
                 return signal.Signals(self.signal).name

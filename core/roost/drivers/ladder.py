@@ -108,7 +108,10 @@ class Ladder:
         # before the leader's end would show it alive, and cost a pause.
         gone_at = self._leader_gone.at
         since = time.monotonic() - gone_at if gone_at is not None else FIRST_PAUSE_S
-        living = self._tree.living(min(since, FIRST_PAUSE_S / 2)) or self._tree.living()
+        asked_at = time.monotonic()
+        living = self._tree.living(min(since, FIRST_PAUSE_S / 2))
+        if not living and self._tree.looked_at < asked_at:
+            living = self._tree.living()
         self._met.update(map(self._table.identity, living))
         return living
 

@@ -15,6 +15,7 @@ import os
 import subprocess
 
 from roost.drivers.base import DriverProcess, Mark, Measurement, SpawnSpec, SweepReport
+from roost.drivers.handed import TOKEN_VARIABLE, handed
 from roost.drivers.ladder import Ladder, LeaderGone
 from roost.drivers.limits import allow_cores, forbid_cores, limited_argv
 from roost.drivers.meter import TreeMeter
@@ -217,17 +218,20 @@ def mark_text(mark: Mark) -> str:
 def _start(spec: SpawnSpec) -> subprocess.Popen[bytes]:
     if not spec.argv:
         raise ValueError("the command is empty")
-    return subprocess.Popen(
-        limited_argv(spec),
-        env=spec.env | _mark_variables(spec.mark),
-        cwd=spec.cwd,
-        stdin=subprocess.PIPE if spec.wants_stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        close_fds=True,
-        bufsize=0,
-    )
+    with handed(spec.handed) as descriptor:
+        told = {} if descriptor is None else {TOKEN_VARIABLE: str(descriptor)}
+        return subprocess.Popen(
+            limited_argv(spec),
+            env=spec.env | _mark_variables(spec.mark) | told,
+            cwd=spec.cwd,
+            stdin=subprocess.PIPE if spec.wants_stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            close_fds=True,
+            pass_fds=() if descriptor is None else (descriptor,),
+            bufsize=0,
+        )
 
 
 def _mark_variables(mark: Mark) -> dict[str, str]:

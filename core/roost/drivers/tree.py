@@ -35,6 +35,8 @@ class ProcessTree:
         self._owns_mark = owns_mark
         self._spared = spared
         self._seen: set[Identity] = set()
+        self.looked_at = 0.0
+        """When the table of the last look was read, in monotonic seconds."""
 
     def living(self, max_age_s: float = 0.0) -> tuple[ProcessEntry, ...]:
         """Return the members that live, from a table at most `max_age_s` seconds old.
@@ -43,6 +45,7 @@ class ProcessTree:
         their ends for failures.
         """
         snapshot = self._table.read(max_age_s)
+        self.looked_at = snapshot.taken_at
         members = self._members(snapshot)
         self._seen = {self._table.identity(snapshot.entries[pid]) for pid in members}
         living = [snapshot.entries[pid] for pid in members if snapshot.entries[pid].is_alive]

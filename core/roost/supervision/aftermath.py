@@ -112,7 +112,7 @@ class Aftermath:
         """Show that nothing serves until the handover under way has come to its end."""
         assert slot.crash is not None
         self._count_failure(slot, dead)
-        reason = crash_reason(slot.label, slot.crash, has_lost_session=dead.has_lost_session)
+        reason = crash_reason(slot.label, slot.crash, loss=dead.loss)
         slot.move(SlotState.STARTING, cause="crash", actor=SYSTEM, step=slot.step, reason=reason)
 
     def _count_failure(self, slot: BundleSlot, dead: Incarnation) -> Retry:
@@ -131,7 +131,7 @@ class Aftermath:
             slot.move(SlotState.STOPPED, cause="exit", actor=SYSTEM, reason=reason)
             return
         assert slot.crash is not None
-        reason = crash_reason(slot.label, slot.crash, has_lost_session=dead.has_lost_session)
+        reason = crash_reason(slot.label, slot.crash, loss=dead.loss)
         if policy is RestartPolicy.NEVER:
             slot.move(SlotState.DEAD, cause="crash", actor=SYSTEM, reason=reason)
             return

@@ -1,8 +1,8 @@
 """When a failed bundle is tried again.
 
-The numbers are the design's: a process that had been healthy for a minute restarts at once, then
-1 s doubling to 60 s with 20 % jitter; five failures within ten minutes park the slot, which is then
-tried every five minutes for ever.
+The numbers are the design's: the first failure restarts at once, and so does one after a minute of
+health; from the second on 1 s doubling to 60 s with 20 % jitter; five failures within ten minutes
+park the slot, which is then tried every five minutes for ever.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Backoff:
             self.reset()
         self.failures += 1
         self._failed_at.append(now_s)
-        if healthy_s >= HEALTHY_AFTER_S:
+        if self.failures == 1:
             return Retry(0.0)
         while len(self._failed_at) > 1 and now_s - self._failed_at[0] > PARK_WINDOW_S:
             self._failed_at.popleft()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from roost.drivers.base import DriverProcess, ProcessExit, StopReport
+from roost.drivers.remote import DISCONNECTED, RemoteProcess
 from roost.models import (
     BundleKind,
     CrashRecord,
@@ -19,7 +20,7 @@ from roost.models import (
 from roost.supervision.link import CallEnded, Link, SessionOwner
 from roost.supervision.liveness import Liveness
 from roost.supervision.logfiles import LogWriter
-from roost.supervision.readiness import WebProbe
+from roost.supervision.readiness import ListenerProbe, WebProbe
 from roost.vault import Scrubber
 
 READ_CHUNK_BYTES = 65536
@@ -46,6 +47,7 @@ class Incarnation:
         argv: its argument vector.
         env_names: names that its definition adds to its environment.
         secrets: what `scrubber` looks for.
+        address: where a server over HTTP answers, as it may be shown.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Incarnation:
         argv: tuple[str, ...] = (),
         env_names: tuple[str, ...] = (),
         secrets: tuple[str, ...] = (),
+        address: str | None = None,
     ) -> None:
         self.process = process
         self.generation = generation
@@ -66,19 +69,25 @@ class Incarnation:
         self.argv, self.env_names, self.secrets = argv, env_names, secrets
         self.log = log
         self.link: Link | None = None
+        self.listener: ListenerProbe | None = None
+        """Looks whether a server over HTTP listens yet."""
         self.probe: WebProbe | None = None
         """Asks a web bundle whether it is ready, and knows its address from then on."""
         self.is_stopping = False
         self.ready_monotonic: float | None = None
         self.stray_lines = 0
-        self.has_lost_session = False
-        """Whether it was ended because it could not be talked to any more."""
+        self.loss = ""
+        """Why it could not be talked to any more, when it was ended for that; a clause."""
         self.liveness: Liveness | None = None
         """Probes it from `watch` on; None for what is live as long as it is alive."""
         self.not_live = ""
         """Which probes it missed, when it was ended for that."""
         self._session: SessionOwner | None = None
         self._pumps = [asyncio.create_task(self._pump(process.stderr, LogStream.STDERR))]
+        self.is_elsewhere = isinstance(process, RemoteProcess)
+        """Whether it is a session with a server that runs somewhere else."""
+        self.address = address
+        """Where it answers, once it was found to."""
         if kind is not BundleKind.MCP_STDIO:
             self._pumps.append(asyncio.create_task(self._pump(process.stdout, LogStream.STDOUT)))
         self._watcher: asyncio.Task[None] | None = None
@@ -105,6 +114,11 @@ class Incarnation:
         """Whether it was ended because nobody could talk to it, however it took that."""
         return self.has_lost_session or bool(self.not_live)
 
+    @property
+    def has_lost_session(self) -> bool:
+        """Whether it was ended because it could not be talked to any more."""
+        return bool(self.loss)
+
     async def _until_useless(self) -> None:
         """Wait for the end of the process; one that cannot be talked to before is ended too."""
         lost, dead = self._session_ends(), self._misses_probes()
@@ -120,10 +134,11 @@ class Incarnation:
 
     async def _lose_session(self, session: SessionOwner) -> None:
         await session.wait_ended()
-        await first_of(self.process.wait(), asyncio.sleep(SESSION_GRACE_S))
+        grace_s = 0.0 if self.is_elsewhere else SESSION_GRACE_S
+        await first_of(self.process.wait(), asyncio.sleep(grace_s))
         if self.process.exit is None and not self.is_stopping:
-            self.has_lost_session = True
-            self.log.note("its output closed while it ran, so it is ended")
+            self.loss = session.loss
+            self.log.note(f"it {self.loss}")
             await self.process.stop(SESSION_GRACE_S, eof_first=True)
 
     async def _give_up(self, liveness: Liveness) -> None:
@@ -210,14 +225,19 @@ class Incarnation:
             self.log.write(stream, scrub.flush())
 
 
-def crash_reason(label: str, record: CrashRecord, *, has_lost_session: bool = False) -> Reason:
+def crash_reason(label: str, record: CrashRecord, *, loss: str = "") -> Reason:
     """Say that a process ended, how, and with which last words."""
     last_words = next((line for line in reversed(record.stderr_tail) if line.strip()), None)
     told = f"; its last words: {last_words.strip()[:160]}" if last_words else " without a word"
+    is_elsewhere = record.exit == str(DISCONNECTED)
+    if record.not_live and is_elsewhere:
+        return Reason("not_live", f"{label} missed {record.not_live}; so its session was ended")
     if record.not_live:
         return Reason("not_live", f"{label} missed {record.not_live}; so it was ended{told}")
-    if has_lost_session:
-        return Reason("session_lost", f"{label} closed its output while it ran and was ended{told}")
+    if loss and is_elsewhere:
+        return Reason("session_lost", f"{label} {loss}")
+    if loss:
+        return Reason("session_lost", f"{label} {loss} and was ended{told}")
     return Reason("crashed", f"{label} ended with {record.exit}{told}")
 
 

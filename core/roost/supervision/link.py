@@ -43,8 +43,25 @@ class CallEnded(Exception):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was wrong with one request over HTTP."""
+
+    code: str
+    """Stable name: ``refused``, ``unauthorized``, ``not_mcp``, …"""
+    clause: str
+    """In words, with the address."""
+
+
 class HandshakeFailed(Exception):
-    """The server cannot be talked to; the text continues the sentence "NAME is not usable: …"."""
+    """The server cannot be talked to; the text continues the sentence "NAME is not usable: …".
+
+    `code` is the code of the reason.
+    """
+
+    def __init__(self, clause: str, code: str = "handshake_failed") -> None:
+        super().__init__(clause)
+        self.code = code
 
 
 class Link(Protocol):
@@ -55,6 +72,11 @@ class Link(Protocol):
     in_flight: int
     probe_request: str
     """What `probe` asks, which depends on the era."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a call may be answered still."""
+        ...
 
     def end_calls(self, ended: CallEnded) -> None: ...
 
@@ -86,6 +108,11 @@ class Link(Protocol):
 
 class SessionOwner(Protocol):
     """The owner of a session that may not be open yet."""
+
+    @property
+    def loss(self) -> str:
+        """Why the session ended, as a clause after the bundle's name."""
+        ...
 
     async def open(self) -> Link: ...
 

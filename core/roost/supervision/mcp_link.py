@@ -1,4 +1,4 @@
-"""`McpLink`: one MCP session over the pipes of one process generation.
+"""`McpLink`: one MCP session of one generation, over the pipes of its process or over HTTP.
 
 Importing this module imports the MCP SDK, which takes over half a second: do it in a thread. One
 process has exactly one session, owned by one task: the SDK's scopes must be left by the task that
@@ -14,7 +14,7 @@ import asyncio
 import logging
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from mcp.client import Client
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
+    CONNECTION_CLOSED,
+    PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     CallToolResult,
     Implementation,
@@ -35,6 +37,8 @@ from pydantic import ValidationError
 from roost.models import RunProgress, ToolView
 from roost.supervision.link import CallAnswer, CallEnded, HandshakeFailed
 from roost.supervision.mcp_pipes import McpPipes
+from roost.supervision.mcp_tasks import HandedOut, McpTasks, ProgressRouter, TasksExtension
+from roost.supervision.mcp_wire import Wire
 
 CALL_HISTORY = 512
 """Finished calls kept for the rate and the 95th percentile."""
@@ -43,6 +47,9 @@ CANCEL_S = 1.0
 """Sending a cancellation to a server that does not read must not hold its caller up."""
 
 _LEGACY = "legacy"
+
+_TOO_LONG = "SSE stream failed"
+"""Beginning of what the SDK says of an event that is over the bound, or that is none."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +63,18 @@ class _Finished:
 class McpLink:
     """A live MCP session; make it with `open_link`."""
 
-    def __init__(self, client: Client, tools: tuple[ToolView, ...], pipes: McpPipes) -> None:
+    def __init__(
+        self,
+        client: Client,
+        tools: Sequence[Tool],
+        wire: Wire,
+        router: ProgressRouter | None = None,
+    ) -> None:
         self._client = client
-        self._pipes = pipes
-        self.tools = tools
+        self._wire = wire
+        self.tools = tuple(_tool_view(tool) for tool in tools)
+        modern = is_modern(client.protocol_version)
+        self._tasks = McpTasks(client, tools, router or ProgressRouter(), is_modern=modern)
         self.era = client.protocol_version
         self.in_flight = 0
         self._owed_since: float | None = None
@@ -71,6 +86,11 @@ class McpLink:
         self._ended: asyncio.Future[CallEnded] = asyncio.get_running_loop().create_future()
         self._asking: set[asyncio.Task[CallAnswer]] = set()
         self._finished: deque[_Finished] = deque(maxlen=CALL_HISTORY)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a call may be answered still."""
+        return not (self._ended.done() or self._wire.ended.is_set())
 
     def end_calls(self, ended: CallEnded) -> None:
         """End every call in flight, and every later one, with this."""
@@ -133,14 +153,10 @@ class McpLink:
     async def _ask(
         self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
     ) -> CallAnswer:
-        async def progressed(progress: float, total: float | None, message: str | None) -> None:
-            # The SDK runs every callback as a task of its own: an await here would lose the order.
-            on_progress(RunProgress(progress, total, message))
-
         try:
-            result = await self._client.call_tool(tool, arguments, progress_callback=progressed)
+            result = await self._result(tool, arguments, on_progress)
         except MCPError as error:
-            if error.error.code == -32000:
+            if _is_lost(error):
                 raise CallEnded.lost() from error
             return CallAnswer(
                 content={"code": error.error.code, "message": error.error.message},
@@ -154,6 +170,21 @@ class McpLink:
             return CallAnswer(content={"message": text}, is_error=True, text=text)
         return _answer(result)
 
+    async def _result(
+        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+    ) -> CallToolResult:
+        async def progressed(progress: float, total: float | None, message: str | None) -> None:
+            # The SDK runs every callback as a task of its own: an await here would lose the order.
+            on_progress(RunProgress(progress, total, message))
+
+        if self._tasks.offers(tool):
+            return await self._tasks.call(tool, arguments, on_progress)
+        try:
+            return await self._client.call_tool(tool, arguments, progress_callback=progressed)
+        except HandedOut as handed:
+            task = handed.task
+        return await self._tasks.follow(task, on_progress)
+
     async def probe(self) -> None:
         """Ask whether the server is there, as its era does; the caller bounds the wait.
 
@@ -162,13 +193,13 @@ class McpLink:
         """
         if self._ended.done():
             raise self._ended.result()
-        await self._pipes.ask(self.probe_request, self._probe_params)
+        await self._wire.ask(self.probe_request, self._probe_params)
 
     def owed_s(self) -> float | None:
         """Return for how many seconds the server has owed an answer without a word."""
         if self._owed_since is None:
             return None
-        heard_at = self._pipes.heard_at
+        heard_at = self._wire.heard_at
         if not self.in_flight and heard_at > max(self._owed_since, self._given_up_at):
             self._owed_since = None
             return None
@@ -185,7 +216,7 @@ class McpLink:
 
 def _probe_of(client: Client) -> tuple[str, dict[str, Any]]:
     """Return the request that asks a server of this era whether it is there."""
-    if not _is_modern(client.protocol_version):
+    if not is_modern(client.protocol_version):
         return "ping", {}
     info = client.client_info or Implementation(name="roost", version="")
     meta = {
@@ -194,6 +225,11 @@ def _probe_of(client: Client) -> tuple[str, dict[str, Any]]:
         CLIENT_CAPABILITIES_META_KEY: {},
     }
     return "server/discover", {"_meta": meta}
+
+
+def _is_lost(error: MCPError) -> bool:
+    """Whether the answer to a call will never come; one that is too long came."""
+    return error.error.code == CONNECTION_CLOSED and not error.error.message.startswith(_TOO_LONG)
 
 
 def _has_answer(work: asyncio.Task[CallAnswer]) -> bool:
@@ -221,37 +257,42 @@ def _tool_view(tool: Tool) -> ToolView:
     )
 
 
-async def _list_tools(client: Client) -> tuple[ToolView, ...]:
+async def _list_tools(client: Client) -> list[Tool]:
+    tools: list[Tool] = []
     if client.server_capabilities.tools is None:
-        return ()
-    tools: list[ToolView] = []
+        return tools
     cursor: str | None = None
     while True:
         page = await client.list_tools(cursor=cursor)
-        tools.extend(_tool_view(tool) for tool in page.tools)
+        tools.extend(page.tools)
         cursor = page.next_cursor
         if cursor is None:
-            return tuple(tools)
+            return tools
 
 
-class LinkOwner:
-    """The task that owns a session from handshake to end."""
+class SessionTask:
+    """The task that owns a session from handshake to end.
+
+    Args:
+        wire: carries the session's messages.
+        era: protocol version that the server answered with last; None when it is not known.
+        client_version: told to the server.
+        on_initialized: called between the handshake and the list of tools.
+    """
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        wire: Wire,
         *,
         era: str | None,
         client_version: str,
-        on_stray: Callable[[bytes], None],
-        on_initialized: Callable[[], None] = lambda: None,
+        on_initialized: Callable[[], None],
     ) -> None:
-        self._pipes = McpPipes(reader, writer, on_stray)
+        self._wire = wire
         self._on_initialized = on_initialized
         self._asked = "the handshake"
         """What the server was asked last while the session opened."""
-        self._mode = _LEGACY if era is not None and not _is_modern(era) else "auto"
+        self._mode = _LEGACY if era is not None and not is_modern(era) else "auto"
         self._info = Implementation(name="roost", version=client_version)
         self._opened: asyncio.Future[McpLink] = asyncio.get_running_loop().create_future()
         self._leave = asyncio.Event()
@@ -266,9 +307,14 @@ class LinkOwner:
         self._task = asyncio.create_task(self._own(), name="mcp-session")
         return await asyncio.shield(self._opened)
 
+    @property
+    def loss(self) -> str:
+        """Why the session ended, as a clause after the bundle's name."""
+        return self._wire.loss
+
     async def wait_ended(self) -> None:
         """Wait until the session can carry no more calls."""
-        await self._pipes.ended.wait()
+        await self._wire.ended.wait()
 
     async def close(self) -> None:
         """Leave the session; the process is not touched."""
@@ -291,11 +337,19 @@ class LinkOwner:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                client = Client(self._pipes.open(), mode=self._mode, client_info=self._info)
+                router = ProgressRouter()
+                client = Client(
+                    self._wire.open(),
+                    mode=self._mode,
+                    client_info=self._info,
+                    message_handler=router,
+                    extensions=(TasksExtension(),),
+                )
             async with client:
+                self._wire.era = client.protocol_version
                 self._on_initialized()
                 self._asked = "tools/list"
-                link = McpLink(client, await _list_tools(client), self._pipes)
+                link = McpLink(client, await _list_tools(client), self._wire, router)
                 self._opened.set_result(link)
                 try:
                     await self._leave.wait()
@@ -309,10 +363,36 @@ class LinkOwner:
         if self._opened.done():
             logger.debug("MCP session ended", exc_info=error)
         else:
-            self._opened.set_exception(HandshakeFailed(_describe(cause, self._asked)))
+            self._opened.set_exception(self._refusal(cause))
+
+    def _refusal(self, cause: BaseException) -> HandshakeFailed:
+        finding = self._wire.finding
+        if finding is not None:
+            return HandshakeFailed(finding.clause, finding.code)
+        return HandshakeFailed(_describe(cause, self._asked))
 
 
-def _is_modern(era: str) -> bool:
+class LinkOwner(SessionTask):
+    """Owns a session over the pipes of a process."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        era: str | None,
+        client_version: str,
+        on_stray: Callable[[bytes], None],
+        on_initialized: Callable[[], None] = lambda: None,
+    ) -> None:
+        wire = McpPipes(reader, writer, on_stray)
+        super().__init__(
+            wire, era=era, client_version=client_version, on_initialized=on_initialized
+        )
+
+
+def is_modern(era: str) -> bool:
+    """Whether a protocol version is of the stateless era, which knows no handshake and no ping."""
     return era >= "2026-07-28"
 
 
@@ -324,8 +404,10 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _describe(error: BaseException, asked: str) -> str:
     if isinstance(error, MCPError):
-        if error.error.code == -32000:
+        if error.error.code == CONNECTION_CLOSED:
             return f"it closed its output before it answered {asked}"
+        if error.error.code == PARSE_ERROR:
+            return f"its answer to {asked} is not MCP"
         return f"it answered {asked} with error {error.error.code}: {error.error.message}"
     if isinstance(error, ValidationError):
         return f"its answer to {asked} does not fit the protocol"

@@ -13,6 +13,8 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from roost.supervision.mcp_wire import Streams
+
 READ_CHUNK_BYTES = 65536
 """The SDK's line reader and asyncio's both stop at 64 KiB lines, so we read by chunks."""
 
@@ -25,8 +27,6 @@ PROBES_REMEMBERED = 16
 FIRST_PROBE_ID = 1_900_000_000
 """Ids of probes begin here: far from the session's own, which begin at 1, and still a number of 32
 bits, because not every server takes any other."""
-
-Streams = tuple[Any, Any]
 
 
 class McpPipes:
@@ -53,6 +53,12 @@ class McpPipes:
         """When the last message came, by the loop's clock."""
         self.ended = asyncio.Event()
         """Set when nothing can be read any more."""
+        self.loss = "closed its output while it ran"
+        """Why it ended, as a clause after the bundle's name."""
+        self.finding = None
+        """Nothing is known of a handshake that failed but how it failed."""
+        self.era: str | None = None
+        """Protocol version, once it is agreed on."""
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Streams, None]:

@@ -41,6 +41,9 @@ class Outcomes:
 
     async def keep_era(self, slot: BundleSlot, former: str | None) -> None:
         """Store the protocol version that a start has found, where it is another one."""
+        generation = slot.generation
+        if generation is None or generation.config_hash != slot.config_hash:
+            return  # another version was chosen while this one started
         if slot.era is None or slot.era == former:
             return
         try:

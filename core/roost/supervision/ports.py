@@ -54,6 +54,18 @@ class Recipes(Protocol):
         ...
 
 
+class TokenIssuer(Protocol):
+    """Gives every process what it may report runs with."""
+
+    def hand_over(self, workspace: str, bundle: str, generation_id: str) -> bytes:
+        """Return what a new process is handed by descriptor."""
+        ...
+
+    def revoke(self, generation_id: str) -> None:
+        """Let it open nothing any more; safe to call again."""
+        ...
+
+
 class CredentialSource(Protocol):
     """Resolves credentials at the moment of a start."""
 

@@ -159,6 +159,55 @@ class WebProbe:
             raise PortTaken(foreign)
 
 
+class ListenerProbe:
+    """Waits until a start of a bundle listens on its port.
+
+    Args:
+        host: host of its address.
+        port: the port it was told to listen on.
+        clock: paces the looks.
+        foreign_listener: names the program outside the bundle that answers on a host and port, or
+            returns None.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        clock: Clock,
+        foreign_listener: Callable[[str, int], str | None],
+    ) -> None:
+        self._hosts = HOSTS if host == "localhost" else (host,)
+        self._port = port
+        self._clock = clock
+        self._foreign_listener = foreign_listener
+        self.finding: str | None = f"nothing listens on port {port}, which its PORT tells it"
+        """What the last look found, in words; None once it listens."""
+
+    async def wait(self) -> None:
+        """Return once it listens; the caller bounds the wait.
+
+        Raises:
+            PortTaken: somebody else answers on its port.
+        """
+        while not await self._listens():
+            await self._clock.sleep(POLL_S)
+        self.finding = None
+
+    async def _listens(self) -> bool:
+        for host in self._hosts:
+            try:
+                _, writer = await asyncio.open_connection(host, self._port)
+            except OSError:
+                continue
+            writer.close()
+            foreign = self._foreign_listener(host, self._port)
+            if foreign is not None:
+                raise PortTaken(foreign)
+            return True
+        return False
+
+
 async def _status(reader: asyncio.StreamReader) -> int:
     """Return the status of an answer, past those that only announce it (1xx).
 

@@ -15,7 +15,6 @@ from roost.models import (
     ResolvedCredentials,
     StartStep,
 )
-from roost.store.base import GenerationRows
 from roost.supervision.incarnation import first_of
 from roost.supervision.logfiles import LogFiles, LogWriter
 from roost.supervision.ports import CredentialSource, Recipes
@@ -47,14 +46,12 @@ class Resolver:
         *,
         recipes: Recipes,
         credentials: CredentialSource,
-        generations: GenerationRows,
         logs: LogFiles,
         preparer: Preparer,
         data_id: str,
     ) -> None:
         self._recipes = recipes
         self._credentials = credentials
-        self._generations = generations
         self._logs = logs
         self._preparer = preparer
         self._data_id = data_id
@@ -67,10 +64,7 @@ class Resolver:
         Raises:
             FieldsMissing, StartFailed, Interrupted
         """
-        try:
-            number = await self._next_number(slot)
-        except RoostError as error:
-            raise StartFailed.of(slot, StartStep.PREPARE, error) from error
+        number = self._next_number(slot)
         generation_id = secrets.token_hex(8)
         log = self._logs.writer(slot.workspace, slot.name, number)
         try:
@@ -106,12 +100,11 @@ class Resolver:
             port=port,
         )
 
-    async def _next_number(self, slot: BundleSlot) -> int:
-        known = self._numbers.get(slot.key)
-        if known is None:
-            known = await self._generations.last_number(slot.workspace, slot.name)
-        self._numbers[slot.key] = known + 1
-        return known + 1
+    def _next_number(self, slot: BundleSlot) -> int:
+        newest = slot.generation.number if slot.generation is not None else 0
+        number = max(self._numbers.get(slot.key, 0), newest) + 1
+        self._numbers[slot.key] = number
+        return number
 
     async def _check_fields(self, slot: BundleSlot, definition: Definition) -> ResolvedCredentials:
         try:

@@ -53,6 +53,7 @@ class BundleSlot:
         """What the store has of it."""
         self.wish_lock = asyncio.Lock()
         """Held while the store is told, so that its last word is the last wish."""
+        self.version_number = row.version_number
         self.era = row.era
         self.config_hash = config_hash
         self.credential_revision = credential_revision
@@ -207,7 +208,8 @@ class BundleSlot:
         self.figures = self.calls = None
         link = incarnation.link
         self.tool_count = len(link.tools) if link is not None else None
-        self.era = link.era if link is not None else self.era
+        if link is not None and incarnation.generation.config_hash == self.config_hash:
+            self.era = link.era
 
     def _take_over(self, incarnation: Incarnation) -> None:
         shown = self.generation.id if self.generation is not None else None
@@ -240,8 +242,10 @@ class BundleSlot:
         return self.definition.settings.protected and bool(self.stale_in())
 
     def _address(self) -> str | None:
-        probe = self.incarnation.probe if self.incarnation is not None else None
-        return probe.address if probe is not None else None
+        if self.incarnation is None:
+            return None
+        probe = self.incarnation.probe
+        return probe.address if probe is not None else self.incarnation.address
 
     def view(self) -> BundleView:
         """Return the bundle as clients see it."""

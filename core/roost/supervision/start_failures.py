@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from roost.errors import RoostError
-from roost.models import CrashRecord, StartStep
+from roost.models import CrashRecord, Definition, StartStep
+from roost.supervision.link import HandshakeFailed
 from roost.supervision.slot import BundleSlot
 
 
@@ -45,3 +46,21 @@ class FieldsMissing(Exception):
 
 class Interrupted(Exception):
     """A deliberate stop came while the start was under way."""
+
+
+def refusal_sentence(slot: BundleSlot, error: HandshakeFailed) -> str:
+    """Say that a server cannot be talked to, and what to set where it wants credentials."""
+    sentence = f"{slot.label} is not usable: {error}"
+    if error.code != "unauthorized":
+        return sentence
+    return f"{sentence}; {authorization_words(slot.label, slot.definition)}"
+
+
+def authorization_words(label: str, definition: Definition) -> str:
+    """Say how the credential that a server over HTTP wants is set."""
+    templates = " ".join(definition.headers.values())
+    headers = [f.key for f in definition.fields if f"${{user_config.{f.key}}}" in templates]
+    if not headers:
+        return "install it again with the header it wants, such as Authorization"
+    sets = " ".join(f"--set {key}" for key in headers)
+    return f"set the header credential with `roost credentials {label} {sets}`"

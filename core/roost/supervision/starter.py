@@ -8,14 +8,17 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import replace
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from roost.clock import Clock
-from roost.drivers.base import Driver, Mark, SpawnSpec
+from roost.drivers.base import Driver, DriverProcess, Mark, SpawnSpec
+from roost.drivers.remote import RemoteProcess
 from roost.errors import RoostError
 from roost.models import (
     BundleKind,
     CrashRecord,
     GenerationView,
+    Launch,
     StartMode,
     StartStep,
 )
@@ -25,12 +28,13 @@ from roost.supervision.incarnation import Incarnation, first_of
 from roost.supervision.link import HandshakeFailed, SessionOwner
 from roost.supervision.liveness import liveness_of
 from roost.supervision.logfiles import LogFiles
-from roost.supervision.ports import CredentialSource, Recipes
+from roost.supervision.ports import CredentialSource, Recipes, TokenIssuer
 from roost.supervision.prepare import Preparer
-from roost.supervision.readiness import PortTaken, WebProbe
+from roost.supervision.readiness import ListenerProbe, PortTaken, WebProbe
 from roost.supervision.resolver import ResolvedStart, Resolver
+from roost.supervision.secret_parts import with_parts
 from roost.supervision.slot import BundleSlot
-from roost.supervision.start_failures import Interrupted, StartFailed
+from roost.supervision.start_failures import Interrupted, StartFailed, refusal_sentence
 from roost.supervision.web_ports import check_fixed_port, taken_by
 from roost.vault import Scrubber
 
@@ -39,6 +43,12 @@ PREPARES_AT_ONCE = 2
 
 LAST_WORDS_S = 1.0
 """A closed output usually means that the process is ending; its exit says more."""
+
+ASK_AGAIN_S = 0.5
+"""Between two handshakes with a process that listens and cannot answer yet."""
+
+_NOT_YET = ("refused", "unavailable", "unreachable")
+"""What a process of this machine, or a proxy before it, shows until it is ready."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +68,10 @@ class Starter:
         clock: Clock,
         version: str,
         starts_at_once: int,
+        tokens: TokenIssuer | None = None,
     ) -> None:
         self._driver = driver
+        self._tokens = tokens
         self._data_id = data_id
         self._generations = generations
         self._clock = clock
@@ -68,12 +80,12 @@ class Starter:
         self._resolver = Resolver(
             recipes=recipes,
             credentials=credentials,
-            generations=generations,
             logs=logs,
             preparer=Preparer(driver, at_once=PREPARES_AT_ONCE),
             data_id=data_id,
         )
         self._link_module: ModuleType | None = None
+        self._http_module: ModuleType | None = None
 
     async def resolve(self, slot: BundleSlot) -> ResolvedStart:
         """Prepare, render and resolve, while an old process may still run.
@@ -112,6 +124,7 @@ class Starter:
 
     def _spawn(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
         launch = resolved.launch
+        elsewhere = slot.definition.is_elsewhere
         spec = SpawnSpec(
             argv=launch.argv,
             env=launch.env,
@@ -119,11 +132,15 @@ class Starter:
             mark=self._mark(slot, resolved.generation_id),
             wants_stdin=slot.definition.kind is BundleKind.MCP_STDIO,
             limits=slot.definition.settings.limits,
+            handed=None if elsewhere else self._token_for(slot, resolved.generation_id),
         )
-        resolved.log.note(f"generation {resolved.number}: {' '.join(launch.argv)}")
+        told = " ".join(launch.told_argv) or f"a session with {launch.address}"
+        resolved.log.note(f"generation {resolved.number}: {told}")
+        process: DriverProcess
         try:
-            process = self._driver.spawn(spec)
+            process = RemoteProcess() if elsewhere else self._driver.spawn(spec)
         except RoostError as error:
+            self._revoke(resolved.generation_id)
             raise StartFailed.of(slot, StartStep.SPAWN, error, is_permanent=True) from error
         generation = GenerationView(
             id=resolved.generation_id,
@@ -135,16 +152,27 @@ class Starter:
             spawned_at=self._clock.now(),
             pid=process.display_pid,
         )
+        secrets = with_parts(resolved.credentials.secrets)
         return Incarnation(
             process,
             generation,
             kind=slot.definition.kind,
             log=resolved.log,
-            scrubber=Scrubber(resolved.credentials.secrets),
-            argv=launch.argv,
+            scrubber=Scrubber(secrets),
+            argv=launch.told_argv,
             env_names=launch.env_names,
-            secrets=resolved.credentials.secrets,
+            secrets=secrets,
+            address=launch.address,
         )
+
+    def _token_for(self, slot: BundleSlot, generation_id: str) -> bytes | None:
+        if self._tokens is None:
+            return None
+        return self._tokens.hand_over(slot.workspace, slot.name, generation_id)
+
+    def _revoke(self, generation_id: str) -> None:
+        if self._tokens is not None:
+            self._tokens.revoke(generation_id)
 
     async def _make_ready(
         self, slot: BundleSlot, incarnation: Incarnation, resolved: ResolvedStart
@@ -152,7 +180,8 @@ class Starter:
         spawned = self._clock.monotonic()
         budget = slot.definition.settings.start_budget_s
         try:
-            await self._driver.connect(incarnation.process)
+            if not incarnation.is_elsewhere:
+                await self._driver.connect(incarnation.process)
             await self._generations.add(
                 slot.workspace, slot.name, incarnation.generation, incarnation.process.handle
             )
@@ -195,6 +224,8 @@ class Starter:
         kind = slot.definition.kind
         if kind is BundleKind.MCP_STDIO:
             ready = self._shake_hands(slot, incarnation)
+        elif kind is BundleKind.MCP_HTTP:
+            ready = self._open_http(slot, incarnation, resolved)
         elif kind is BundleKind.WEB:
             slot.enter_step(StartStep.READINESS)
             assert resolved.port is not None
@@ -219,9 +250,7 @@ class Starter:
 
     async def _shake_hands(self, slot: BundleSlot, incarnation: Incarnation) -> None:
         if self._link_module is None:
-            self._link_module = await asyncio.to_thread(
-                importlib.import_module, "roost.supervision.mcp_link"
-            )
+            self._link_module = await _load("roost.supervision.mcp_link")
         process = incarnation.process
         assert process.stdin is not None
         owner: SessionOwner = self._link_module.LinkOwner(
@@ -232,18 +261,61 @@ class Starter:
             on_stray=incarnation.write_stray,
             on_initialized=lambda: slot.enter_step(StartStep.READINESS),
         )
+        await _open(owner, incarnation)
+
+    async def _open_http(
+        self, slot: BundleSlot, incarnation: Incarnation, resolved: ResolvedStart
+    ) -> None:
+        launch = resolved.launch
+        assert launch.url is not None and launch.address is not None
+        if not incarnation.is_elsewhere:
+            await self._await_listener(slot, incarnation, launch.url)
+        if self._http_module is None:
+            self._http_module = await _load("roost.supervision.mcp_http")
+        while not await self._opens(slot, incarnation, launch):
+            slot.enter_step(StartStep.HANDSHAKE)
+            await self._clock.sleep(ASK_AGAIN_S)
+        incarnation.log.note(f"connected to {launch.address}")
+
+    async def _opens(self, slot: BundleSlot, incarnation: Incarnation, launch: Launch) -> bool:
+        """Shake hands over HTTP; False where a process listens that cannot answer yet."""
+        assert self._http_module is not None
+        owner: SessionOwner = self._http_module.HttpLinkOwner(
+            launch.url,
+            launch.address,
+            headers=launch.headers,
+            era=slot.era,
+            client_version=self._version,
+            on_initialized=lambda: slot.enter_step(StartStep.READINESS),
+        )
+        listener = incarnation.listener
         try:
-            link = await owner.open()
-        except BaseException:
-            await asyncio.shield(owner.close())
-            raise
-        incarnation.attach(owner, link)
+            await _open(owner, incarnation)
+        except HandshakeFailed as error:
+            if listener is None or error.code not in _NOT_YET:
+                raise
+            listener.finding = str(error)
+            return False
+        if listener is not None:
+            listener.finding = None
+        return True
+
+    async def _await_listener(self, slot: BundleSlot, incarnation: Incarnation, url: str) -> None:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        incarnation.listener = ListenerProbe(
+            parts.hostname or "", port, self._clock, incarnation.process.foreign_listener
+        )
+        try:
+            await incarnation.listener.wait()
+        except PortTaken as taken:
+            raise taken_by(slot, port, str(taken)) from taken
 
     async def _explain(
         self, slot: BundleSlot, incarnation: Incarnation, error: BaseException, budget: float
     ) -> BaseException:
         step = slot.step or StartStep.SPAWN
-        if isinstance(error, HandshakeFailed | _Died):
+        if isinstance(error, HandshakeFailed | _Died) and not incarnation.is_elsewhere:
             await first_of(
                 incarnation.process.wait(), self._clock.sleep(LAST_WORDS_S), slot.interrupted.wait()
             )
@@ -261,25 +333,51 @@ class Starter:
                 step, "start_timeout", _timeout_sentence(slot, step, budget, incarnation)
             )
         if isinstance(error, HandshakeFailed):
-            return StartFailed(step, "handshake_failed", f"{slot.label} is not usable: {error}")
+            return StartFailed(step, error.code, refusal_sentence(slot, error))
         if isinstance(error, RoostError):
             return StartFailed.of(slot, step, error)
         return error
 
     async def end(self, slot: BundleSlot, incarnation: Incarnation) -> tuple[int, ...]:
         """End a process tree, record its end, and return the pids that could not be ended."""
-        report = await incarnation.dispose(grace_s=slot.definition.settings.stop_grace_s)
+        survivors, record = await self.end_unrecorded(slot, incarnation)
+        await record
+        return survivors
+
+    async def end_unrecorded(
+        self, slot: BundleSlot, incarnation: Incarnation
+    ) -> tuple[tuple[int, ...], Awaitable[None]]:
+        """End a process tree.
+
+        Returns:
+            The pids that could not be ended, and what keeps the end in the store: a successor need
+            not wait for it.
+        """
+        try:
+            report = await incarnation.dispose(grace_s=slot.definition.settings.stop_grace_s)
+        finally:
+            self._revoke(incarnation.generation.id)
         exit_text = str(report.exit) if report.exit is not None else "unknown"
-        if incarnation.generation.ended_at is None:
-            ended_at = self._clock.now()
-            incarnation.generation = replace(
-                incarnation.generation, ended_at=ended_at, exit=exit_text
-            )
-            await self._record(
-                slot,
-                self._generations.set_ended(incarnation.generation.id, ended_at, exit_text),
-            )
-        return report.survivors
+        if incarnation.generation.ended_at is not None:
+            return report.survivors, asyncio.sleep(0)
+        ended_at = self._clock.now()
+        incarnation.generation = replace(incarnation.generation, ended_at=ended_at, exit=exit_text)
+        ended = self._generations.set_ended(incarnation.generation.id, ended_at, exit_text)
+        return report.survivors, asyncio.create_task(self._record(slot, ended))
+
+
+async def _load(module: str) -> ModuleType:
+    """Import a module that takes half a second without holding the event loop up."""
+    return await asyncio.to_thread(importlib.import_module, module)
+
+
+async def _open(owner: SessionOwner, incarnation: Incarnation) -> None:
+    try:
+        link = await owner.open()
+    except BaseException:
+        await asyncio.shield(owner.close())
+        raise
+    incarnation.attach(owner, link)
 
 
 class _Died(Exception):
@@ -299,9 +397,13 @@ def _timeout_sentence(
     junk = incarnation.stray_lines
     if junk:
         detail = f"it printed {junk} lines on stdout that are not MCP"
+    elif incarnation.listener is not None and incarnation.listener.finding is not None:
+        detail = incarnation.listener.finding
+    elif step is StartStep.HANDSHAKE and incarnation.address is not None:
+        detail = f"{incarnation.address} never answered the MCP handshake"
     elif step is StartStep.HANDSHAKE:
         detail = "it never answered the MCP handshake"
-    elif step is StartStep.READINESS and kind is BundleKind.MCP_STDIO:
+    elif step is StartStep.READINESS and kind in (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP):
         detail = "it shook hands and never answered tools/list"
     elif incarnation.probe is not None:
         detail = incarnation.probe.finding

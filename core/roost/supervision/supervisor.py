@@ -8,7 +8,7 @@ noted before its first await, so that a caller cancelled at any point leaves it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from roost.models import (
     BundleView,
     ChangeBody,
     Definition,
+    GenerationView,
     RespawnResult,
     RunProgress,
     SlotState,
@@ -114,19 +115,33 @@ class Supervisor:
             raise BundleNotFound(workspace, name)
         return found
 
+    async def load_all(self, rows: Sequence[BundleRow]) -> None:
+        """Make the slots of what is installed, without starting anything."""
+        revisions = await self._store.credentials.revisions()
+        newest = await self._store.generations.newest()
+        for row in rows:
+            key = row.workspace, row.name
+            self._make_slot(row, revisions.get(key, 0), newest.get(key))
+
     async def load(self, row: BundleRow) -> BundleSlot:
         """Make the slot of an installed bundle, without starting it."""
         credentials = await self._store.credentials.load(row.workspace, row.name)
+        history = await self._store.generations.history(row.workspace, row.name, 1)
+        newest = history[0] if history else None
+        return self._make_slot(row, credentials.revision, newest)
+
+    def _make_slot(
+        self, row: BundleRow, credential_revision: int, newest: GenerationView | None
+    ) -> BundleSlot:
         slot = BundleSlot(
             row,
             clock=self._clock,
             publish=self._publish,
             journal=self._journal,
             config_hash=self._recipes.config_hash(row.definition),
-            credential_revision=credentials.revision,
+            credential_revision=credential_revision,
         )
-        history = await self._store.generations.history(row.workspace, row.name, 1)
-        slot.generation = history[0] if history else None
+        slot.generation = newest
         self._slots[slot.key] = slot
         slot.publish_view()
         self._dependencies.look(row.workspace)
@@ -236,10 +251,15 @@ class Supervisor:
         slot.should_run = True
         return await self._tasks.run(self._wishes.before(slot, work), f"respawn {slot.label}")
 
-    def redefine(self, workspace: str, name: str, definition: Definition) -> BundleSlot:
+    def redefine(
+        self, workspace: str, name: str, definition: Definition, *, version: int | None = None
+    ) -> BundleSlot:
         """Give a bundle another definition; a process that was started with the former is stale.
 
         The caller stores it, and respawns the bundle where that is wanted.
+
+        Args:
+            version: number of the version that it belongs to, where that is another one.
 
         Raises:
             BundleNotFound: there is none of this name in this workspace.
@@ -247,6 +267,8 @@ class Supervisor:
         slot = self.slot(workspace, name)
         slot.definition = definition
         slot.config_hash = self._recipes.config_hash(definition)
+        if version is not None:
+            slot.version_number, slot.era = version, None  # the next one may speak another
         slot.publish_view()
         self._dependencies.look(workspace)
         return slot
@@ -423,6 +445,9 @@ class Supervisor:
         await wish
         if survivors:
             return ActionResult(False, survivor_sentence(slot, survivors), "not_ended")
+        if slot.definition.is_elsewhere:
+            told = f"{slot.label} is stopped: its session is closed, its server is left as it is"
+            return ActionResult(True, told)
         return ActionResult(True, f"{slot.label} is stopped; nothing of it is left running")
 
     async def _remove_locked(self, slot: BundleSlot, actor: str, reason: str | None) -> None:

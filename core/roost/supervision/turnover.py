@@ -6,6 +6,8 @@ whatever happened: a live incarnation belongs to `running`, `starting` or `stopp
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from roost.clock import Clock
@@ -88,7 +90,7 @@ class Turnover:
         self._show_starting(slot, cause, actor)
         try:
             if must_end_old:
-                await self._stop_old(slot, drain_s=0.0)
+                await (await self._stop_old(slot, drain_s=0.0))
             resolved = await self._starter.resolve(slot)
             incarnation = await self._succeed(slot, resolved)
         except Interrupted:
@@ -111,29 +113,43 @@ class Turnover:
     async def _succeed(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
         """End the old process, now that its successor can be started, and start that."""
         try:
-            await self._stop_old(slot, slot.definition.settings.drain_s)
+            kept = await self._stop_old(slot, slot.definition.settings.drain_s)
         except BaseException:
             resolved.log.close()
             raise
-        return await self._starter.launch(slot, resolved)
+        try:
+            return await self._starter.launch(slot, resolved)
+        finally:
+            await kept
 
-    async def _stop_old(self, slot: BundleSlot, drain_s: float) -> None:
+    async def _stop_old(self, slot: BundleSlot, drain_s: float) -> Awaitable[None]:
+        """End the old process; returns what keeps its end, which the next start need not await."""
         if slot.incarnation is None:
-            return
+            return asyncio.sleep(0)
         slot.enter_step(StartStep.STOP_OLD)
-        survivors = await self._end_current(slot, drain_s)
+        survivors, kept = await self._end_unrecorded(slot, drain_s)
         if survivors:
+            await kept
             raise not_ended(slot, survivors)
+        return kept
 
     async def _end_current(self, slot: BundleSlot, drain_s: float) -> tuple[int, ...]:
-        incarnation = slot.incarnation
-        if incarnation is None:
+        if slot.incarnation is None:
             return ()
+        survivors, kept = await self._end_unrecorded(slot, drain_s)
+        await kept
+        return survivors
+
+    async def _end_unrecorded(
+        self, slot: BundleSlot, drain_s: float
+    ) -> tuple[tuple[int, ...], Awaitable[None]]:
+        incarnation = slot.incarnation
+        assert incarnation is not None
         if drain_s > 0:
             # A stop that comes meanwhile cuts the calls instead of waiting for them.
             await first_of(incarnation.drain(drain_s), slot.interrupted.wait())
         try:
-            return await self._starter.end(slot, incarnation)
+            return await self._starter.end_unrecorded(slot, incarnation)
         finally:
             slot.incarnation = None
             slot.set_generation(incarnation.generation)

@@ -1,4 +1,4 @@
-"""`WebPorts`: which port a start of a web bundle gets."""
+"""`WebPorts`: which port a start of a bundle that listens gets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from roost.errors import Unavailable
 from roost.models import BundleKind, Definition, StartStep
 from roost.supervision.slot import BundleSlot, SlotKey
 from roost.supervision.start_failures import StartFailed
+
+_LISTENING = (BundleKind.WEB, BundleKind.MCP_HTTP)
+"""Kinds whose processes listen on a port."""
 
 
 class WebPorts:
@@ -28,7 +31,7 @@ class WebPorts:
         Raises:
             Unavailable: no port is free.
         """
-        if definition.kind is not BundleKind.WEB:
+        if definition.kind not in _LISTENING or definition.is_elsewhere:
             return None
         if definition.port is not None:
             return definition.port
@@ -70,7 +73,7 @@ def check_fixed_port(slot: BundleSlot) -> None:
         StartFailed: the port is taken.
     """
     port = slot.definition.port
-    if slot.definition.kind is not BundleKind.WEB or port is None:
+    if slot.definition.kind not in _LISTENING or port is None:
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

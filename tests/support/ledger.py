@@ -79,8 +79,12 @@ class FlakyRows:
             "mark_started",
             "append_event",
             "append_steps",
+            "append_outputs",
             "request_stop",
             "finalize",
+            "amend",
+            "report",
+            "take_over",
         ):
             self.failures[name] = 1_000_000
 
@@ -164,9 +168,10 @@ class FakeCaller:
 
     def __init__(self) -> None:
         self.is_running = True
+        self.is_restarting = False
         self.calls: list[FakeCall] = []
         self.ignores_cancel = False
-        self.offered = (
+        self.offered: tuple[ToolView, ...] = (
             ToolView(
                 "search",
                 input_schema={
@@ -186,6 +191,9 @@ class FakeCaller:
 
     def generation(self, workspace: str, bundle: str) -> int:
         return 7
+
+    def is_coming(self, workspace: str, bundle: str) -> bool:
+        return self.is_restarting
 
     async def call(
         self,

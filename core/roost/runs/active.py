@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from roost.models import RunView
+from roost.models import LeasedRun, RunKind, RunView
 from roost.runs.values import FinalWrite
 from roost.store.base import RunRows
 
@@ -16,7 +16,11 @@ class ActiveRun:
 
     view: RunView
     epoch: int | None
-    """Epoch of our lease; None for a run of another daemon start."""
+    """Epoch of the lease under which it is written; None for a run of another daemon start."""
+    owner: str = ""
+    """Owner of that lease: this daemon start, or what stands for the program that does the work."""
+    lease_ms: int | None = None
+    """How long the lease of outside work holds from each report on."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Guards the order in which the run's writes are stored and published."""
     claimed: FinalWrite | None = None
@@ -26,8 +30,15 @@ class ActiveRun:
     is_settled: bool = False
 
 
+def as_found(leased: LeasedRun) -> ActiveRun:
+    """Return a run of the store as this daemon may write to it."""
+    if leased.run.kind is not RunKind.EXTERNAL:
+        return ActiveRun(leased.run, epoch=None)
+    return ActiveRun(leased.run, leased.epoch, leased.owner, leased.lease_ms)
+
+
 class ActiveRuns:
-    """Finds active runs: ours in memory, those of earlier daemons in the store."""
+    """Finds active runs: ours in memory; outside work and those of earlier daemons in the store."""
 
     def __init__(self, rows: RunRows) -> None:
         self._rows = rows
@@ -54,7 +65,7 @@ class ActiveRuns:
         known = self._runs.get(run_id)
         if known is not None:
             return known if known.view.workspace == workspace else None
-        view = await self._rows.get(workspace, run_id)
-        if view is None or not view.status.is_active:
+        found = await self._rows.leased(workspace, run_id)
+        if found is None or not found.run.status.is_active:
             return None
-        return self.add(ActiveRun(view, epoch=None))
+        return self.add(as_found(found))

@@ -53,6 +53,10 @@ class ToolCaller(Protocol):
         """
         ...
 
+    def is_coming(self, workspace: str, bundle: str) -> bool:
+        """Return whether a bundle takes no calls now but will by itself, such as after a crash."""
+        ...
+
     async def call(
         self,
         workspace: str,

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
+
 from roost.clock import Clock
-from roost.models import NewRun, RunError, RunStatus, RunView
+from roost.models import NewRun, RunError, RunProgress, RunStatus, RunView
 from roost.runs.ids import RunIds
-from roost.runs.payload import SENTENCE_LIMIT, Payloads
+from roost.runs.payload import MESSAGE_LIMIT, SENTENCE_LIMIT, Payloads
 from roost.runs.values import Ending, FinalWrite, RunRequest
 
 FIRST_EPOCH = 1
 """Epoch of the lease of a run's first attempt."""
+
+STARTED_SEQ = 1
+"""Number of the event that says that outside work is running, stored with its row."""
+
+
+def outside_owner() -> str:
+    """Return a new owner of a lease that a program outside takes."""
+    return f"outside-{secrets.token_hex(8)}"
 
 
 class Drafts:
     """Turns what callers hand in into what is stored.
 
     Args:
-        owner: lease owner of new runs.
+        owner: lease owner of new runs that the daemon itself does.
     """
 
     def __init__(self, *, owner: str, clock: Clock, payloads: Payloads) -> None:
@@ -26,17 +37,18 @@ class Drafts:
         self._ids = RunIds(clock)
 
     def new_run(self, request: RunRequest) -> NewRun:
-        """Return the pending row of a request.
+        """Return the row of a request: pending, or running when a program outside does the work.
 
         Of an input past the limit only the beginning is recorded; the work gets all of it.
         """
+        now = self._clock.now()
         view = RunView(
             id=self._ids.next(),
             workspace=request.workspace,
             kind=request.kind,
             status=RunStatus.PENDING,
             title=request.title,
-            created_at=self._clock.now(),
+            created_at=now,
             bundle=request.bundle,
             tool=request.tool,
             trigger=request.trigger,
@@ -44,9 +56,40 @@ class Drafts:
             created_by=request.created_by,
             on_behalf_of=request.on_behalf_of,
             idempotency_key=request.idempotency_key,
+            parent=request.parent,
         )
         kept, _ = self._payloads.value(request.workspace, request.bundle, request.input)
-        return NewRun(view, kept, self._owner, FIRST_EPOCH, request.input_hash)
+        if request.lease_ms is None:
+            return NewRun(view, kept, self._owner, FIRST_EPOCH, request.input_hash)
+        running = replace(
+            view,
+            status=RunStatus.RUNNING,
+            started_at=now,
+            last_progress_at=now,
+            lease_until=now + request.lease_ms,
+            last_seq=STARTED_SEQ,
+        )
+        owner = outside_owner()
+        return NewRun(running, kept, owner, FIRST_EPOCH, request.input_hash, request.lease_ms)
+
+    def step(self, view: RunView, progress: RunProgress) -> tuple[str, RunProgress | None]:
+        """Return the message and the progress of a step."""
+        kept = self._payloads.progress(view.workspace, view.bundle, progress)
+        message = (kept.message if kept else progress.message) or ""
+        return self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT), kept
+
+    def output(self, view: RunView, text: str) -> str:
+        """Return a piece of output."""
+        return self._payloads.text(view.workspace, view.bundle, text, MESSAGE_LIMIT)
+
+    def outputs(self, view: RunView, text: str) -> list[str]:
+        """Return output as pieces of the size that an event has."""
+        kept = self._payloads.text(view.workspace, view.bundle, text, len(text) + MESSAGE_LIMIT)
+        return [kept[at : at + MESSAGE_LIMIT] for at in range(0, len(kept), MESSAGE_LIMIT)]
+
+    def link(self, view: RunView, link: str) -> str:
+        """Return where output lies."""
+        return self._payloads.text(view.workspace, view.bundle, link, len(link))
 
     def final_write(self, view: RunView, ending: Ending) -> FinalWrite:
         """Return the terminal write of a run."""
@@ -60,6 +103,7 @@ class Drafts:
             error=ending.error and self._error(view, ending.error),
             result=result,
             is_truncated=is_truncated,
+            link=ending.link,
         )
 
     def _error(self, view: RunView, error: RunError) -> RunError:

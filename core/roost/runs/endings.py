@@ -26,7 +26,6 @@ class EndingWriter:
     """Writes terminal statuses.
 
     Args:
-        owner: lease owner of the runs that have an epoch.
         on_settled: told of each run that has settled, with its row as it stands.
         on_gone: told of each run that is not ours to end any more.
     """
@@ -35,14 +34,12 @@ class EndingWriter:
         self,
         rows: RunRows,
         *,
-        owner: str,
         clock: Clock,
         kept: KeptEndings,
         on_settled: Callable[[RunView], None],
         on_gone: Callable[[str], None],
     ) -> None:
         self._rows = rows
-        self._owner = owner
         self._clock = clock
         self._kept = kept
         self._on_settled = on_settled
@@ -84,8 +81,10 @@ class EndingWriter:
             error=write.error,
             result=write.result,
             is_truncated=write.is_truncated,
-            owner=None if run.epoch is None else self._owner,
+            link=write.link,
+            owner=None if run.epoch is None else run.owner,
             epoch=run.epoch or 0,
+            lapsed_at=write.lapsed_at,
         )
         if view is None:
             return self._found(run, write, await self._rows.get(write.workspace, write.run_id))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from roost.clock import Clock
 from roost.errors import RoostError
 from roost.models import RunProgress, RunStatus, RunView
 from roost.runs.caller import CallEnded, ToolAnswer, ToolCaller
+from roost.runs.payload import UNSCRUBBED
+from roost.runs.places import Place
 from roost.runs.progress_log import ProgressLog
 from roost.runs.recorder import RunRecorder
 from roost.runs.values import Ending
+from roost.vault import Scrubber
 
 LET_GO_S = 5.0
 """Seconds a cancelled call gets to tell its server; after that its run ends all the same."""
@@ -31,10 +34,16 @@ class CallOrder:
     arguments: dict[str, Any]
     idle_s: float
     cap_s: float
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Secret arguments; what the tool repeats of them is not kept either."""
 
 
 class LiveCall:
-    """Makes one call and settles its run, whatever happens."""
+    """Makes one call and settles its run, whatever happens.
+
+    Args:
+        place: asked for already; the call waits until it is given, and leaves it.
+    """
 
     def __init__(
         self,
@@ -44,8 +53,11 @@ class LiveCall:
         recorder: RunRecorder,
         caller: ToolCaller,
         clock: Clock,
+        place: Place,
     ) -> None:
         self.run = run
+        self._place = place
+        self._veil = Scrubber(order.hidden)
         self._order = order
         self._recorder = recorder
         self._caller = caller
@@ -77,11 +89,17 @@ class LiveCall:
         except Exception:
             logger.exception("the call of run %s failed inside the daemon", self.run.id)
             ending = Ending.failed("internal", "the daemon failed at this call; see its log")
+        finally:
+            self._place.leave()
         if ending is not None:
             await self._recorder.finalize(self.run.workspace, self.run.id, ending)
 
     async def _ending(self) -> Ending | None:
         order = self._order
+        if not self._place.is_given:
+            await self._wait_for_place()
+        if self._interruption is not None:
+            return self._interruption
         try:
             # Only now: since the call was begun another generation may have taken over.
             generation = self._caller.generation(order.workspace, order.bundle)
@@ -98,14 +116,37 @@ class LiveCall:
         await self._progress.finish()
         return self._ending_of(work)
 
+    async def _wait_for_place(self) -> None:
+        """Wait as a pending run until the bundle has room or the call is interrupted."""
+        try:
+            await self._recorder.output(self.run.id, self._place.awaited)
+        except RoostError as error:
+            logger.warning("the wait of run %s is not noted: %s", self.run.id, error)
+        given = asyncio.create_task(self._place.wait())
+        interrupted = asyncio.create_task(self._is_interrupted.wait())
+        await asyncio.wait({given, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        given.cancel()
+        interrupted.cancel()
+        await asyncio.gather(given, interrupted, return_exceptions=True)
+
     async def _call(self) -> ToolAnswer:
         order = self._order
-        return await self._caller.call(
+        answer = await self._caller.call(
             order.workspace, order.bundle, order.tool, order.arguments, self._note_progress
         )
+        return self._veiled(answer) if self._veil else answer
+
+    def _veiled(self, answer: ToolAnswer) -> ToolAnswer:
+        try:
+            content = self._veil.json(answer.content)
+        except RecursionError:
+            content = UNSCRUBBED
+        return replace(answer, content=content, text=self._veil.text(answer.text))
 
     def _note_progress(self, progress: RunProgress) -> None:
         self._last_sign = self._clock.monotonic()
+        if self._veil and progress.message:
+            progress = replace(progress, message=self._veil.text(progress.message))
         self._progress.put(progress)
 
     async def _answered_or_interrupted(self, work: asyncio.Task[ToolAnswer]) -> None:
@@ -169,7 +210,7 @@ class LiveCall:
         if error is None:
             return _ending_of_answer(self._order.tool, work.result())
         if isinstance(error, CallEnded):
-            return Ending.failed(error.code, error.sentence)
+            return Ending.failed(error.code, self._veil.text(error.sentence))
         if isinstance(error, RoostError):
             return Ending.failed(error.code, error.message)
         raise error

@@ -27,6 +27,9 @@ DEPTH_LIMIT = 100
 UNSCRUBBED = "[not kept: it could not be scrubbed]"
 CUT = "…"
 
+REDACTED = "[redacted]"
+"""Stands for an argument that is not kept."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -74,6 +77,15 @@ class Payloads:
         except Exception:  # neither may a value pass unscrubbed nor its run stay open
             logger.exception("a value of %s in %s could not be scrubbed", bundle, workspace)
             return UNSCRUBBED
+
+
+def is_redacted(value: Any) -> bool:
+    """Say whether a kept input lacks arguments that were left out, so it cannot be used again."""
+    if isinstance(value, dict):
+        return any(is_redacted(item) for item in value.values())
+    if isinstance(value, list):
+        return any(is_redacted(item) for item in value)
+    return bool(value == REDACTED)
 
 
 def valid_text(text: str) -> str:

@@ -33,8 +33,9 @@ class RecentRuns:
             self.put(view)
 
     def forget(self, run_id: str) -> None:
-        """Drop an active run that is not ours any more."""
+        """Drop a run that is not ours any more, or not kept any more."""
         self._active.pop(run_id, None)
+        self._settled.pop(run_id, None)
 
     def newest_first(self) -> tuple[RunView, ...]:
         """Return all of them, newest first."""

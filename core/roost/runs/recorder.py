@@ -16,18 +16,22 @@ from roost.models import (
     RunDetail,
     RunEvent,
     RunEventKind,
+    RunKind,
     RunProgress,
     RunQuery,
     RunStatus,
     RunView,
+    StopPhase,
 )
 from roost.runs.active import ActiveRun, ActiveRuns
+from roost.runs.audience import Audience
 from roost.runs.drafts import Drafts
 from roost.runs.endings import EndingWriter
 from roost.runs.kept_endings import KeptEndings
-from roost.runs.payload import MESSAGE_LIMIT, Payloads, Redact, valid_text
+from roost.runs.leases import Leases
+from roost.runs.payload import Payloads, Redact, valid_text
 from roost.runs.recent import RecentRuns
-from roost.runs.sweeps import Sweeps
+from roost.runs.sweeps import WINDOW_S, IsWorking, Sweeps
 from roost.runs.values import Begun, Ending, RunRequest, Settlement
 from roost.runs.viewers import RunViewers
 from roost.store.base import RunRows
@@ -54,6 +58,8 @@ class RunRecorder:
         publish: told of every stored change; must not raise.
         redact: returns what takes a bundle's secrets out of a value, see `Redact`.
         endings_dir: directory for the ends of runs that the store did not take.
+        settled_limit: settled runs in the engine's snapshot.
+        window_s: silence after which a run without an owner is given up, in seconds.
     """
 
     def __init__(
@@ -66,9 +72,9 @@ class RunRecorder:
         redact: Redact,
         endings_dir: Path,
         settled_limit: int = SETTLED_LIMIT,
+        window_s: float = WINDOW_S,
     ) -> None:
         self._rows = rows
-        self._owner = owner
         self._clock = clock
         self._publish = publish
         self._settled_limit = settled_limit
@@ -82,7 +88,6 @@ class RunRecorder:
         kept = KeptEndings(endings_dir)
         self._endings = EndingWriter(
             rows,
-            owner=owner,
             clock=clock,
             kept=kept,
             on_settled=self._settled,
@@ -91,10 +96,20 @@ class RunRecorder:
         self._sweeps = Sweeps(
             rows,
             owner=owner,
+            clock=clock,
             active=self._active,
             drafts=self._drafts,
             endings=self._endings,
             kept=kept,
+            window_ms=round(window_s * 1000),
+        )
+        self._leases = Leases(
+            rows,
+            clock=clock,
+            active=self._active,
+            drafts=self._drafts,
+            endings=self._endings,
+            announce=self._announce,
         )
 
     # Boot and close
@@ -123,6 +138,23 @@ class RunRecorder:
     async def sweep(self) -> None:
         """Write the ends that the store did not take earlier; call it now and then."""
         await self._sweeps.write_kept()
+
+    def add_worker(self, kind: RunKind, is_working: IsWorking) -> None:
+        """Let runs of a kind be swept that were begun here and that nobody works on any more."""
+        self._sweeps.add_worker(kind, is_working)
+
+    async def windowed_sweep(self) -> int:
+        """End runs without an owner that have been silent for the window; never raises.
+
+        Returns:
+            How many runs were aborted.
+        """
+        return await self._sweeps.windowed()
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Let go of settled runs that are not kept any more."""
+        for run_id in run_ids:
+            self._recent.forget(run_id)
 
     async def close(self) -> None:
         """Finish the writes under way, try the kept ends once more, and let the viewers end."""
@@ -156,7 +188,7 @@ class RunRecorder:
         return self._payloads.text(workspace, bundle, text, len(text)) != valid_text(text)
 
     async def begin(self, request: RunRequest) -> Begun:
-        """Store a run as pending, or find the one that its key has begun.
+        """Store a run as pending, outside work as running, or find the one its key has begun.
 
         A caller that is cancelled here may leave the run without anyone who works on it, so call
         it in a task that is not cancelled with its client.
@@ -164,6 +196,7 @@ class RunRecorder:
         Raises:
             AlreadyActive: its scope has an active run.
             IdempotencyConflict: its key was used with other input.
+            BadInput: its parent is no active run of this workspace, or was asked to stop.
             ShuttingDown: no new runs are begun.
         """
         if self._is_closed:
@@ -179,6 +212,18 @@ class RunRecorder:
                 raise
             return Begun(known, is_new=False)
 
+    @property
+    def leases(self) -> Leases:
+        """The reports of outside work."""
+        return self._leases
+
+    async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that goes on when its caller is cancelled; closing waits for it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
     async def started(self, run_id: str, generation: int | None) -> RunView | None:
         """Move a pending run to running; None when it may not be worked on (any more)."""
         run = self._active.known(run_id)
@@ -191,7 +236,7 @@ class RunRecorder:
                 run_id,
                 at=self._clock.now(),
                 generation=generation,
-                owner=self._owner,
+                owner=run.owner,
                 epoch=run.epoch,
             )
             return view and self._announce(view)
@@ -206,12 +251,12 @@ class RunRecorder:
         run = self._active.known(run_id)
         if run is None or not reports:
             return ()
-        steps = [self._drafted(run.view, progress) for progress in reports]
+        steps = [self._drafts.step(run.view, progress) for progress in reports]
         async with run.lock:
             if run.claimed is not None or run.epoch is None:
                 return ()
             stored = await self._rows.append_steps(
-                run_id, steps, at=self._clock.now(), owner=self._owner, epoch=run.epoch
+                run_id, steps, at=self._clock.now(), owner=run.owner, epoch=run.epoch
             )
             if stored is None:
                 return ()
@@ -219,15 +264,28 @@ class RunRecorder:
             self._announce(changed)
             return events
 
-    def _drafted(self, view: RunView, progress: RunProgress) -> tuple[str, RunProgress | None]:
-        kept = self._payloads.progress(view.workspace, view.bundle, progress)
-        message = (kept.message if kept else progress.message) or ""
-        return self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT), kept
-
     async def output(self, run_id: str, text: str) -> RunEvent | None:
         """Store a piece of output; None when the run has ended."""
         run = self._active.known(run_id)
         return None if run is None else await self._append(run, RunEventKind.OUTPUT, text)
+
+    async def outputs(self, run_id: str, pieces: Sequence[tuple[str, RunProgress | None]]) -> bool:
+        """Store pieces of output in one write, all or none; False when the run has ended.
+
+        Args:
+            pieces: text and figures of each, see `RunEvent.current`.
+        """
+        run = self._active.known(run_id)
+        if run is None or not pieces:
+            return False
+        kept = [(self._drafts.output(run.view, text), figures) for text, figures in pieces]
+        async with run.lock:
+            if run.claimed is not None or run.epoch is None:
+                return False
+            view = await self._rows.append_outputs(
+                run_id, kept, at=self._clock.now(), owner=run.owner, epoch=run.epoch
+            )
+            return view is not None and bool(self._announce(view))
 
     async def request_stop(self, workspace: str, run_id: str, *, by: str) -> RunView | None:
         """Stamp an active run with who wants it stopped, or None when it has settled.
@@ -243,16 +301,34 @@ class RunRecorder:
             if run.is_settled:
                 return None
             view = await self._rows.request_stop(workspace, run_id, at=self._clock.now(), by=by)
-            return view and self._announce(view)
+            stamped = view and self._announce(view)
+        if stamped is not None and stamped.kind is RunKind.EXTERNAL:
+            await self.shielded(self._sweeps.settle_if_lapsed(run))
+        return stamped
+
+    async def set_stop_phase(self, run_id: str, phase: StopPhase) -> RunView | None:
+        """Show how far the stop of a run has come; None when it has settled."""
+        return await self._amend(run_id, stop_phase=phase)
+
+    async def set_link(self, run_id: str, link: str) -> RunView | None:
+        """Keep where the output of a run lies; None when it has settled."""
+        return await self._amend(run_id, link=link)
 
     async def finalize(self, workspace: str, run_id: str, ending: Ending) -> Settlement:
         """Settle a run. Of several ends the first stays; goes on when the caller is cancelled."""
         run = await self._active.find(workspace, run_id)
         if run is None:
             return Settlement.EARLIER
-        return await self._shielded(self._finalize(run, ending))
+        return await self.shielded(self._finalize(run, ending))
 
     # Looking
+
+    async def children(self, workspace: str, run_id: str) -> tuple[RunView, ...]:
+        """Return the active runs that a run has begun, newest first."""
+        active = tuple(status for status in RunStatus if status.is_active)
+        return await self._rows.list(
+            RunQuery(workspace=workspace, parent=run_id, statuses=active, limit=ACTIVE_LIMIT)
+        )
 
     def view(self) -> tuple[RunView, ...]:
         """Return the active runs and the newest settled ones, newest first."""
@@ -287,7 +363,8 @@ class RunRecorder:
         run_input, result, is_truncated = await self._rows.payload(workspace, run_id)
         after = max(0, view.last_seq - DETAIL_EVENTS)
         events = await self._rows.events(run_id, after=after, limit=DETAIL_EVENTS)
-        return RunDetail(view, run_input, result, is_truncated, events)
+        dropped = await self._rows.events_dropped(run_id)
+        return RunDetail(view, run_input, result, is_truncated, events, dropped)
 
     async def wait_settled(self, workspace: str, run_id: str) -> RunView:
         """Wait until a run has settled, or until the recorder closes.
@@ -296,6 +373,11 @@ class RunRecorder:
             RunNotFound: no such run in this workspace.
         """
         return await self._viewers.wait_settled(workspace, run_id)
+
+    @property
+    def audience(self) -> Audience:
+        """Who follows which run now."""
+        return self._viewers.audience
 
     def events(
         self, workspace: str, run_id: str, *, after: int = 0
@@ -311,7 +393,7 @@ class RunRecorder:
 
     async def _insert(self, request: RunRequest) -> RunView:
         new = self._drafts.new_run(request)
-        run = ActiveRun(new.run, new.lease_epoch)
+        run = ActiveRun(new.run, new.lease_epoch, new.lease_owner, new.lease_ms)
         async with run.lock:  # whoever finds the row before we do has to wait for its beginning
             self._active.add(run)
             try:
@@ -333,7 +415,7 @@ class RunRecorder:
 
     async def _append(self, run: ActiveRun, kind: RunEventKind, message: str) -> RunEvent | None:
         view = run.view
-        text = self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT)
+        text = self._drafts.output(view, message)
         async with run.lock:
             if run.claimed is not None or run.epoch is None:
                 return None
@@ -343,7 +425,7 @@ class RunRecorder:
                 kind=kind,
                 message=text,
                 progress=None,
-                owner=self._owner,
+                owner=run.owner,
                 epoch=run.epoch,
             )
             if stored is None:
@@ -351,6 +433,17 @@ class RunRecorder:
             event, changed = stored
             self._announce(changed)
             return event
+
+    async def _amend(self, run_id: str, **values: Any) -> RunView | None:
+        run = self._active.known(run_id)
+        if run is None:
+            view = await self._rows.amend(run_id, **values)
+            return view and self._announce(view)
+        async with run.lock:
+            if run.claimed is not None:
+                return None
+            view = await self._rows.amend(run_id, **values)
+            return view and self._announce(view)
 
     async def _finalize(self, run: ActiveRun, ending: Ending) -> Settlement:
         settlement = await self._endings.settle(run, self._drafts.final_write(run.view, ending))
@@ -375,9 +468,3 @@ class RunRecorder:
         self._active.forget(run_id)
         self._recent.forget(run_id)
         self._viewers.wake(run_id)
-
-    async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)

@@ -3,6 +3,8 @@
 A schema comes from a server, so it may be broken, refer to places on the network, or never end.
 None of that reaches further than the one call: nothing is fetched, and no value is repeated in a
 message, because arguments may hold secrets.
+
+Importing this module loads a library of 4 MiB: do it in a thread, at the first call.
 """
 
 from __future__ import annotations
@@ -35,31 +37,6 @@ _RULES = {
     "pattern": "must match {}",
     "format": "must be a valid {}",
 }
-
-
-DEPTH_LIMIT = 100
-"""Levels of nesting a call may carry: as many as its record keeps, and far below what the
-libraries between here and the server can write."""
-
-
-def check_depth(tool: str, arguments: dict[str, Any]) -> None:
-    """Refuse arguments that are nested too deeply to be passed on.
-
-    Raises:
-        BadArguments: they are.
-    """
-    level: list[Any] = [arguments]
-    for _ in range(DEPTH_LIMIT):
-        level = [item for value in level for item in _inner(value)]
-        if not level:
-            return
-    raise BadArguments(tool, f"its arguments are nested more than {DEPTH_LIMIT} levels deep")
-
-
-def _inner(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list | tuple) else ()
 
 
 def check_arguments(tool: ToolView, arguments: dict[str, Any]) -> None:

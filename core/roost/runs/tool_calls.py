@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import math
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from types import ModuleType
 from typing import Any, TypeVar
 
 from roost.clock import Clock
@@ -13,15 +16,18 @@ from roost.errors import BadArguments, RoostError, ShuttingDown, ToolNotFound
 from roost.models import (
     BundleSettings,
     CallRequest,
+    KeepArguments,
     RunKind,
     RunView,
     StopOutcome,
     ToolView,
 )
+from roost.runs.arguments import hidden_texts, kept_arguments
 from roost.runs.caller import ToolCaller
+from roost.runs.depth import check_depth
 from roost.runs.live_call import CallOrder, LiveCall
+from roost.runs.places import CallPlaces
 from roost.runs.recorder import RunRecorder
-from roost.runs.schema import check_arguments, check_depth
 from roost.runs.values import Ending, RunRequest
 
 NAME_LIMIT = 200
@@ -38,7 +44,7 @@ class ToolCalls:
     """Begins tool calls, and stops them. The work goes on without anyone who looks on.
 
     Args:
-        settings: returns the settings of a bundle, for its time-outs.
+        settings: returns the settings of a bundle, for its time-outs and limits.
     """
 
     def __init__(
@@ -53,11 +59,15 @@ class ToolCalls:
         self._caller = caller
         self._clock = clock
         self._settings = settings
+        self._places = CallPlaces(
+            lambda ws, name: settings(ws, name).max_calls, is_coming=caller.is_coming
+        )
         self._calls: dict[str, LiveCall] = {}
         self._performing: dict[str, asyncio.Task[None]] = {}
         self._beginnings: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
+        self._schema: ModuleType | None = None
 
     async def begin(
         self, workspace: str, bundle: str, request: CallRequest, *, actor: str
@@ -82,7 +92,9 @@ class ToolCalls:
         known = await self._recorder.find_begun(run_request)
         if known is not None:
             return known
-        order = self._order(workspace, bundle, request)
+        order, kept = await self._order(workspace, bundle, request)
+        asked = request.arguments if request.idempotency_key is not None else None
+        run_request = replace(run_request, input=kept, asked=asked)
         # A client that goes away must not leave a row behind that nobody works on.
         beginning = self._own(self._begin(run_request, order), self._beginnings)
         return await asyncio.shield(beginning)
@@ -105,6 +117,14 @@ class ToolCalls:
             self._own(self._stamp(call.run, by), self._tasks)
         await self._wait_for({self._performing[run_id]}, STOP_WAIT_S)
         return _outcome(await self._recorder.get(workspace, run_id))
+
+    def bundle_changed(self, workspace: str, bundle: str) -> None:
+        """Let the calls go on that waited for another setting or for its next process."""
+        self._places.look((workspace, bundle))
+
+    def is_working(self, run_id: str) -> bool:
+        """Say whether somebody works on this run now."""
+        return run_id in self._calls
 
     async def close(self, grace_s: float) -> None:
         """Refuse new calls and abort those under way.
@@ -133,7 +153,12 @@ class ToolCalls:
         begun = await self._recorder.begin(request)
         if begun.is_new:
             call = LiveCall(
-                begun.run, order, recorder=self._recorder, caller=self._caller, clock=self._clock
+                begun.run,
+                order,
+                recorder=self._recorder,
+                caller=self._caller,
+                clock=self._clock,
+                place=self._places.ask((order.workspace, order.bundle)),
             )
             self._calls[begun.run.id] = call
             self._performing[begun.run.id] = self._own(self._perform(call), self._tasks)
@@ -145,18 +170,28 @@ class ToolCalls:
         finally:
             del self._calls[call.run.id], self._performing[call.run.id]
 
-    def _order(self, workspace: str, bundle: str, request: CallRequest) -> CallOrder:
+    async def _order(
+        self, workspace: str, bundle: str, request: CallRequest
+    ) -> tuple[CallOrder, Any]:
+        """Return what is to be called, and what is kept of its arguments."""
         tool = self._tool(workspace, bundle, request.tool)
-        check_arguments(tool, request.arguments)
+        if self._schema is None:
+            name = "roost.runs.schema"
+            self._schema = await asyncio.to_thread(importlib.import_module, name)
+        self._schema.check_arguments(tool, request.arguments)
         settings = self._settings(workspace, bundle)
-        return CallOrder(
+        kept = kept_arguments(request.arguments, tool.input_schema, settings.keep_arguments)
+        secrets = kept_arguments(request.arguments, tool.input_schema, KeepArguments.ALL)
+        order = CallOrder(
             workspace=workspace,
             bundle=bundle,
             tool=tool.name,
             arguments=request.arguments,
             idle_s=_limit(tool, "idle time-out", request.idle_timeout_s, settings.call_idle_s),
             cap_s=_limit(tool, "cap", request.cap_s, settings.call_cap_s),
+            hidden=tuple(hidden_texts(request.arguments, secrets)),
         )
+        return order, kept
 
     def _tool(self, workspace: str, bundle: str, name: str) -> ToolView:
         tools = {tool.name: tool for tool in self._caller.tools(workspace, bundle)}

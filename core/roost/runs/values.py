@@ -26,12 +26,19 @@ class RunRequest:
     created_by: str = ""
     on_behalf_of: str | None = None
     idempotency_key: str | None = None
+    parent: str | None = None
+    """Active run of the same workspace that begins it."""
+    lease_ms: int | None = None
+    """How long a report of outside work holds its lease; None for work of the daemon itself."""
+    asked: Any = None
+    """What an idempotency key is compared by, where less than it is kept as `input`."""
 
     @property
     def input_hash(self) -> str:
         """Hash of what is asked for, equal for equal input in any order of keys."""
-        asked = [self.kind, self.bundle, self.tool, self.input]
-        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        given = self.input if self.asked is None else self.asked
+        compared = [self.kind, self.bundle, self.tool, given]
+        canonical = json.dumps(compared, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -50,6 +57,8 @@ class Ending:
     status: RunStatus
     error: RunError | None = None
     result: Any = None
+    link: str | None = None
+    """Where the output lies; None leaves what was told before."""
 
     @classmethod
     def failed(cls, code: str, sentence: str, result: Any = None) -> Ending:
@@ -85,3 +94,6 @@ class FinalWrite:
     error: RunError | None = None
     result: Any = None
     is_truncated: bool = False
+    link: str | None = None
+    lapsed_at: int | None = None
+    """When the run's lease must have run out for this end to hold; None for every other end."""

@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 from roost.errors import RunNotFound
-from roost.models import RunEvent, RunView
+from roost.models import RunEvent, RunEventKind, RunView
+from roost.runs.audience import Audience
 from roost.store.base import RunRows
 
 PAGE = 500
@@ -25,6 +26,7 @@ class RunViewers:
         self._rows = rows
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._is_closed = False
+        self.audience = Audience()
 
     def wake(self, run_id: str) -> None:
         """Tell the viewers of a run that something of it was stored."""
@@ -68,19 +70,22 @@ class RunViewers:
         """Yield the events after a sequence number, live; ends after the terminal one.
 
         Args:
-            after: number of the last event seen; one that was never given counts as 0.
+            after: number of the last event seen; one that was never given counts as 0. Where
+                later events are not kept any more, a `RELOAD` says so first.
 
         Raises:
             RunNotFound: no such run in this workspace.
         """
         view = await self.get(workspace, run_id)
         seen = after if 0 <= after <= view.last_seq else 0
-        with self._changes(run_id) as changed:
+        with self._changes(run_id) as changed, self.audience.seat(run_id):
             while True:
                 changed.clear()
                 is_closed = self._is_closed
                 view = await self.get(workspace, run_id)  # before its events: none comes later
                 while events := await self._rows.events(run_id, after=seen, limit=PAGE):
+                    if events[0].seq > seen + 1:
+                        yield _reload(run_id, events[0])
                     for event in events:
                         yield event
                     seen = events[-1].seq
@@ -99,3 +104,9 @@ class RunViewers:
             waiting.discard(changed)
             if not waiting:
                 self._waiting.pop(run_id, None)
+
+
+def _reload(run_id: str, first: RunEvent) -> RunEvent:
+    """Return what tells that the events before the first one that is kept are gone."""
+    message = f"the events up to {first.seq - 1} are not kept any more; read the run anew"
+    return RunEvent(run_id, first.seq - 1, first.at, RunEventKind.RELOAD, message)

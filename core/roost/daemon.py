@@ -215,7 +215,8 @@ class _Daemon:
 
     async def _listen(self) -> None:
         path = socket_path(str(self._settings.data_dir))
-        server = ApiServer(create_app(self._engine, clock=self._clock), bind_socket(path))
+        app = create_app(self._engine, clock=self._clock, tokens=self._engine.tokens)
+        server = ApiServer(app, bind_socket(path))
         self._lifecycle.on_close(server.stop)
         await server.start()
 

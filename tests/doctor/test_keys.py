@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,56 @@ def test_a_missing_key_is_a_problem_when_something_is_stored_with_it(around: Sur
 
 def test_a_missing_key_is_fine_when_nothing_is_stored(data_dir: Path) -> None:
     assert check_key(Surroundings(data_dir, ENVIRON)).severity is Severity.OK
+
+
+def test_a_key_in_the_keyring_is_named_by_its_entry_and_not_asked_for(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    around.key_file.unlink()
+    around.key_marker.write_text("entry 0123 of 'roost' in the keyring (SecretService)\n")
+    around.key_marker.chmod(0o600)
+    finding = check_key(around)
+    assert finding.severity is Severity.OK
+    assert "entry 0123 of 'roost' in the keyring (SecretService)" in finding.said
+
+
+def test_a_rotation_that_was_cut_short_is_told(around: Surroundings) -> None:
+    around.key_file.write_text(f"{KEY}\n{KEY}\n")
+    finding = check_key(around)
+    assert finding.severity is Severity.WARNING
+    assert "cut short" in finding.said and KEY not in finding.said
+
+
+def test_a_given_file_is_told_and_must_be_there_and_private(
+    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "given"
+    monkeypatch.setenv("ROOST_VAULT_KEY_FILE", str(path))
+    assert "missing" in check_key(around).said
+    path.write_text(KEY)
+    path.chmod(0o644)
+    around = Surroundings(around.data_dir, ENVIRON)
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    do_what_it_says(finding)
+    finding = check_key(around)
+    assert finding.severity is Severity.OK
+    assert str(path) in finding.said
+
+
+def test_two_given_keys_are_a_problem(
+    around: Surroundings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOST_VAULT_KEY", KEY)
+    monkeypatch.setenv("ROOST_VAULT_KEY_FILE", str(tmp_path / "given"))
+    assert check_key(around).severity is Severity.PROBLEM
+
+
+@pytest.mark.parametrize("store", ["auto", "keyring", "file"])
+def test_without_a_key_it_says_where_the_first_start_puts_one(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.setenv("ROOST_VAULT_KEY_STORE", store)
+    said = check_key(Surroundings(data_dir, ENVIRON)).said
+    assert ("keyring" in said) == (store != "file")

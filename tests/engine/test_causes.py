@@ -32,6 +32,9 @@ SAMPLES = (
     ("ERROR: Package 'x' requires a different Python: 3.9", "another version of its runtime"),
     ("ERROR: No matching distribution found for x==9", "does not exist in the registry"),
     ("npm error code E404", "does not exist in the registry"),
+    ("npm error notarget No matching version found for x@9.", "does not exist in the registry"),
+    ("npm error code ECONNREFUSED", "registry is not reached"),
+    ("  cause: Failed to fetch: https://pypi.example/simple/x/", "registry is not reached"),
     ("/usr/bin/env: \u2018node\u2019: No such file or directory", "The program node"),
     ("sh: 1: uvx: not found", "The program uvx"),
     ("bash: line 1: npx: command not found", "The program npx"),
@@ -74,3 +77,12 @@ def test_the_newest_line_counts() -> None:
 
 def test_no_output_brings_none() -> None:
     assert remedy((), "w/app") == ""
+
+
+def test_a_registry_that_is_not_reached_explains_a_package_that_was_not_found() -> None:
+    lines = (
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)'",
+        "ERROR: Could not find a version that satisfies the requirement x (from versions: none)",
+        "ERROR: No matching distribution found for x",
+    )
+    assert "registry is not reached" in remedy(lines, "w/app")

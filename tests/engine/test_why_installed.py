@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from tests.support.ordered_check import PROGRAM, CheckedWorld, first_failing, step_of
 
+from roost.bundles.installers import Installers
 from roost.models import (
     BundleKind,
     BundleRow,
@@ -122,7 +124,7 @@ async def test_an_interpreter_that_is_nowhere_fails_the_runtime(
     world: CheckedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipes = world.check._recipes
-    monkeypatch.setattr(recipes, "_uv", None)
+    monkeypatch.setattr(recipes, "installers", Installers(sys.executable))
     needs = {"requirements": ("server==1",), "python": "3.99"}
     report = await world.why(await _slot(world, command="${prepared}/bin/server", **needs))
     assert first_failing(report) is WhyCheck.RUNTIME

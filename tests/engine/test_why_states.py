@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.ordered_check import PROGRAM, CheckedWorld, first_failing, step_of
+from tests.support.supervised import failed_before
 
 from roost.engine.why import check as check_module
 from roost.errors import StoreUnavailable, VaultUnavailable
@@ -50,7 +51,9 @@ async def _running(
 
 
 async def _crash(world: CheckedWorld, slot: BundleSlot, **how: int) -> None:
-    """End the process and wait until that is seen and cleaned up."""
+    """End the process, not for the first time, and wait until that is seen and cleaned up."""
+    if not slot.backoff.failures:
+        failed_before(world, slot)
     world.driver.alive[-1].end(**how)
     await world.until(lambda: slot.incarnation is None and not world.supervisor.busy)
 
@@ -141,7 +144,7 @@ async def test_a_crash_is_told_with_its_exit_its_last_words_and_the_countdown(
     assert spawn.evidence == ("ModuleNotFoundError: No module named 'yaml'",)
     assert "does not have the module yaml" in spawn.way_out
     assert "It is tried again by itself in" in report.sentence
-    assert "after 1 failure." in report.sentence
+    assert "after 2 failures." in report.sentence
 
 
 async def test_a_kill_from_outside_is_not_taken_for_ours(world: CheckedWorld) -> None:

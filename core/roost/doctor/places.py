@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,8 @@ NAMED_AT_MOST = 4
 
 LOOKED_AT_MOST = 20_000
 """Log files whose mode is looked at."""
+
+_KEY_SETTING = re.compile(r"^\s*[\"']?vault_key(_previous)?[\"']?\s*=", re.MULTILINE)
 
 
 def check_data_dir(around: Surroundings) -> Finding:
@@ -205,7 +208,7 @@ def _below(directory: Path, *, deep: bool = False) -> Iterator[Path]:
 
 def _holds_key(settings: Path) -> bool:
     try:
-        return "vault_key" in settings.read_text(errors="replace")
+        return bool(_KEY_SETTING.search(settings.read_text(errors="replace")))
     except OSError:
         return False
 

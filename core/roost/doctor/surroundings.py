@@ -92,6 +92,11 @@ class Surroundings:
     def key_file(self) -> Path:
         return self.data_dir / "keys" / "vault.key"
 
+    @property
+    def key_marker(self) -> Path:
+        """Is there when the key is in the keyring of the system."""
+        return self.data_dir / "keys" / "vault.keyring"
+
     def used_settings(self) -> DaemonSettings | None:
         """Return the settings that count, or None when they cannot be read."""
         read = self.running or self.settings()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from roost.models import RunProgress, ToolView
+from roost.errors import BundleNotFound
+from roost.models import RunProgress, SlotState, ToolView
 from roost.runs import CallEnded, ToolAnswer
 from roost.supervision import CallEnded as SessionEnded
 from roost.supervision import Supervisor
+
+_COMING = (SlotState.RUNNING, SlotState.STARTING, SlotState.BACKING_OFF)
+"""States in which a bundle without a serving process gets one without being asked."""
 
 
 class SupervisedCaller:
@@ -23,6 +27,16 @@ class SupervisedCaller:
     def generation(self, workspace: str, bundle: str) -> int:
         generation = self._supervisor.slot(workspace, bundle).generation
         return generation.number if generation is not None else 0
+
+    def is_coming(self, workspace: str, bundle: str) -> bool:
+        try:
+            slot = self._supervisor.slot(workspace, bundle)
+        except BundleNotFound:
+            return False
+        if slot.takes_calls and slot.incarnation is not None:
+            link = slot.incarnation.link
+            return link is not None and not link.is_open  # its end is about to be noticed
+        return slot.state in _COMING
 
     async def call(
         self,

@@ -13,40 +13,61 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from roost import __version__
-from roost.bundles import BundleFolders
+from roost.bundles import clear_strays
 from roost.clock import Clock
 from roost.drivers import LocalDriver, Watchdog
 from roost.engine.calls import SupervisedCaller
 from roost.engine.checkup import Checkup
 from roost.engine.facade import Facade
+from roost.engine.impact import impact_of
 from roost.engine.journal import StoredTransitions
 from roost.engine.measure import Measurer
 from roost.engine.recipes import BundleRecipes
+from roost.engine.tokens import Grant, Tokens, end_unfinished
+from roost.engine.vault_keys import VaultKeys, open_vault
 from roost.errors import RoostError
 from roost.events import EventBus
 from roost.lifecycle import Lifecycle
 from roost.models import (
+    BundleChanged,
+    BundleRemoved,
     ChangeBody,
     DaemonChanged,
     DaemonView,
     EngineState,
+    Impact,
     RunChanged,
+    RunKind,
+    Runtime,
     WorkspaceChanged,
     WorkspaceView,
 )
-from roost.runs import RunRecorder, ToolCalls
+from roost.runs import (
+    Commands,
+    OutsideWork,
+    Retention,
+    RetentionLimits,
+    RunControl,
+    RunRecorder,
+    ToolCalls,
+)
 from roost.settings.daemon_settings import DaemonSettings
+from roost.settings.locations import socket_path
 from roost.store import open_store
 from roost.store.base import Store
 from roost.supervision import LogFiles, Starter, Supervisor
-from roost.vault import Vault, load_key
+from roost.vault import Scrubber, Vault
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 RUN_SWEEP_INTERVAL_S = 15.0
-"""How often ends of runs that the store did not take are offered again."""
+"""How often ends of runs that the store did not take are offered again, and runs that nobody holds
+any more are looked for."""
+
+RUN_RETENTION_INTERVAL_S = 3600.0
+"""How often settled runs past the limits are removed: those are days and thousands."""
 
 RUN_CLOSE_GRACE_S = 5.0
 """Bound for settling runs at shutdown."""
@@ -94,12 +115,18 @@ class Engine:
         )
         self.checkup = Checkup(self)
         self.recipes = BundleRecipes(data_dir, environ)
+        self.tokens = Tokens(socket_path(str(data_dir)), self._end_runs_of)
         self.store: Store
         self.journal: StoredTransitions
         self.vault: Vault
+        self.vault_keys: VaultKeys
         self.supervisor: Supervisor
         self.recorder: RunRecorder
         self.calls: ToolCalls
+        self._let_calls_go: Callable[[str, str], None] = lambda workspace, bundle: None
+        self.commands: Commands
+        self.outside: OutsideWork
+        self.run_control: RunControl
 
     def register(self) -> None:
         """Add every part to the lifecycle, in the order in which they start."""
@@ -140,10 +167,11 @@ class Engine:
     async def _close_journal(self) -> None:
         await self.journal.close()
 
-    def _open_vault(self) -> None:
-        given = self.settings.vault_key
-        key = load_key(self.data_dir / "keys", given.get_secret_value() if given else None)
-        self.vault = Vault(self.store.credentials, key, self.clock)
+    async def _open_vault(self) -> None:
+        self.vault_keys = await open_vault(
+            self.settings, self.data_dir / "keys", self.store, self.clock, self._environ
+        )
+        self.vault = self.vault_keys.vault
 
     async def _open_driver(self) -> None:
         self.driver = LocalDriver(self.store.data_id, watchdog=Watchdog(self.store.data_id))
@@ -155,9 +183,13 @@ class Engine:
 
     async def _load_bundles(self) -> None:
         self.workspaces = {view.id: view for view in await self.store.workspaces.list()}
-        await asyncio.to_thread(BundleFolders(self.data_dir / "bundles").remove_partials)
-        for row in await self.store.bundles.list():
-            await self.supervisor.load(row)
+        await self._clean_up_installs()
+        await self.supervisor.load_all(await self.store.bundles.list())
+
+    async def _clean_up_installs(self) -> None:
+        """Remove what interrupted installs, upgrades and removals left, and unused environments."""
+        definitions = await self.store.bundles.kept_definitions()
+        await asyncio.to_thread(clear_strays, self.data_dir, definitions)
 
     def _start_bundles(self) -> None:
         self.supervisor.start_all()
@@ -193,6 +225,7 @@ class Engine:
             clock=self.clock,
             version=__version__,
             starts_at_once=self.settings.starts_at_once,
+            tokens=self.tokens,
         )
         self.supervisor = Supervisor(
             starter=starter,
@@ -211,7 +244,9 @@ class Engine:
             publish=self.publish,
             redact=self.supervisor.scrub,
             endings_dir=self.data_dir / "endings",
+            window_s=self.settings.run_window_s,
         )
+        self.outside = OutsideWork(self.recorder)
         swept = await self.recorder.boot_sweep()
         if swept:
             logger.warning("settled %d runs of an earlier daemon", swept)
@@ -224,9 +259,40 @@ class Engine:
             clock=self.clock,
             settings=lambda ws, name: self.supervisor.slot(ws, name).definition.settings,
         )
+        self._let_calls_go = self.calls.bundle_changed
+        self.recorder.add_worker(RunKind.TOOL_CALL, self.calls.is_working)
+        self.commands = Commands(
+            self.recorder,
+            self.driver,
+            clock=self.clock,
+            scrubber=Scrubber,
+            base_env=self.recipes.base_env,
+            state_dir=self.data_dir / "state",
+            data_id=self.store.data_id,
+        )
+        self.recorder.add_worker(RunKind.COMMAND, self.commands.is_working)
+        self.run_control = RunControl(
+            self.recorder,
+            calls=self.calls,
+            commands=self.commands,
+            clock=self.clock,
+            impact=self._respawn_impact,
+            generation=SupervisedCaller(self.supervisor).generation,
+            stored=self.store.runs.list,
+        )
+
+    async def _respawn_impact(self, workspace: str, name: str) -> Impact | None:
+        slot = self.supervisor.slot(workspace, name)
+        if slot.definition.runtime is Runtime.ELSEWHERE:
+            return None  # the server is somewhere else: no process of ours does its work
+        run_ids = self.recorder.active_ids(workspace, name)
+        return await impact_of(slot, self.supervisor.slots, run_ids, "bundle.respawn")
 
     async def _close_calls(self) -> None:
-        await self.calls.close(RUN_CLOSE_GRACE_S)
+        await asyncio.gather(
+            self.calls.close(RUN_CLOSE_GRACE_S), self.commands.close(RUN_CLOSE_GRACE_S)
+        )
+        await self.run_control.close()
 
     async def _close_recorder(self) -> None:
         await self.recorder.close()
@@ -243,6 +309,7 @@ class Engine:
             asyncio.create_task(self.measurer.run(), name="measurer"),
             asyncio.create_task(self._show_daemon(), name="daemon-view"),
             asyncio.create_task(self._sweep_runs(), name="run-sweep"),
+            asyncio.create_task(self._retain_runs(), name="run-retention"),
         ]
 
         async def stop() -> None:
@@ -267,16 +334,34 @@ class Engine:
         while True:
             await self.clock.sleep(RUN_SWEEP_INTERVAL_S)
             await self.recorder.sweep()
+            await self.recorder.windowed_sweep()
+
+    async def _retain_runs(self) -> None:
+        settings = self.settings
+        retention = Retention(
+            self.store.runs,
+            RetentionLimits(settings.run_days_kept, settings.runs_kept, settings.run_events_kept),
+            clock=self.clock,
+            forget=self.recorder.forget,
+        )
+        while True:
+            await self.clock.sleep(RUN_SWEEP_INTERVAL_S)
+            await retention.run_once()
+            await self.clock.sleep(RUN_RETENTION_INTERVAL_S)
 
     # What the facade and the daemon use ----------------------------------------------------------
 
     def publish(self, body: ChangeBody) -> None:
-        """Publish a change; a run's change is also shown on its bundle."""
+        """Publish a change; a run's is also shown on its bundle, whose changes let calls go on."""
         self.bus.publish(body)
         if isinstance(body, RunChanged) and body.run.bundle is not None:
             run = body.run
             count = self.recorder.active_count(run.workspace, body.run.bundle)
             self.supervisor.set_active_runs(run.workspace, body.run.bundle, count)
+        elif isinstance(body, BundleChanged):
+            self._let_calls_go(body.bundle.workspace, body.bundle.name)
+        elif isinstance(body, BundleRemoved):
+            self._let_calls_go(body.workspace, body.name)
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a verb of several writes to its end, even when its caller goes away."""
@@ -284,6 +369,12 @@ class Engine:
         self._verbs.add(task)
         task.add_done_callback(self._verbs.discard)
         return await asyncio.shield(task)
+
+    def _end_runs_of(self, grant: Grant) -> None:
+        """Settle what a program leaves that has ended; a verb, for the ledger outlives those."""
+        task = asyncio.create_task(end_unfinished(grant, self.recorder))
+        self._verbs.add(task)
+        task.add_done_callback(self._verbs.discard)
 
     async def _close_verbs(self) -> None:
         await asyncio.gather(*self._verbs, return_exceptions=True)
@@ -299,6 +390,11 @@ class Engine:
         self.workspaces[workspace] = view
         self.bus.publish(WorkspaceChanged(view))
         return view
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The daemon's own environment, which may hold secrets."""
+        return self._environ
 
     def which(self, program: str) -> str | None:
         """Find a program on the daemon's PATH."""

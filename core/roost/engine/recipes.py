@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +12,8 @@ from roost.bundles import (
     plan_prepare,
     render,
 )
+from roost.bundles.environment import prepare_environment
+from roost.bundles.installers import find_installers
 from roost.errors import StoreUnavailable
 from roost.models import Definition, FieldValue, Launch, LaunchContext, PreparePlan
 
@@ -31,10 +31,9 @@ class BundleRecipes:
         self._environ = dict(environ)
         self.base_env = base_environment(environ)
         """What every child sees of the daemon's environment."""
-        beside = str(Path(sys.executable).parent)
-        self._uv = shutil.which("uv", path=self._environ.get("PATH")) or shutil.which(
-            "uv", path=beside
-        )
+        self.prepare_env = prepare_environment(environ)
+        """What package managers see of it: also their own configuration."""
+        self.installers = find_installers(environ)
 
     def config_hash(self, definition: Definition) -> str:
         return config_hash(definition)
@@ -50,8 +49,7 @@ class BundleRecipes:
         return plan_prepare(
             definition,
             prepared_root=self._data_dir / "prepared",
-            python=sys.executable,
-            uv=self._uv,
+            installers=self.installers,
             environ=self._environ,
         )
 

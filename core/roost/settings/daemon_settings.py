@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ SETTINGS_FILE = "settings.toml"
 """Name of the TOML file inside the data directory."""
 
 
+class VaultKeyStore(StrEnum):
+    """Where the vault's key is kept when the settings do not give it."""
+
+    AUTO = "auto"
+    """In the keyring of the system where there is one, else in a file."""
+    KEYRING = "keyring"
+    """In the keyring; no daemon starts without one."""
+    FILE = "file"
+    """In a file of the data directory."""
+
+
 class DaemonSettings(BaseSettings):
     """Settings of one daemon; read once, in the composition root."""
 
@@ -30,7 +42,13 @@ class DaemonSettings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: Path(default_data_dir()))
     """Where everything is kept."""
     vault_key: SecretStr | None = None
-    """Base64 of the 32-byte key of the credentials; without it a key file is made."""
+    """Base64 of the 32-byte key of the credentials; without it one is made and kept."""
+    vault_key_file: Path | None = None
+    """A file with that key, which only this user may read."""
+    vault_key_previous: SecretStr | None = None
+    """The key before a given one; the next start seals with the new one what it has sealed."""
+    vault_key_store: VaultKeyStore = VaultKeyStore.AUTO
+    """Where a key that is not given is kept."""
     starts_at_once: int = Field(default=4, ge=1, le=256)
     """How many bundles start at the same time."""
     log_file_bytes: int = Field(default=5 * 1024 * 1024, ge=64 * 1024)
@@ -49,12 +67,21 @@ class DaemonSettings(BaseSettings):
     """Seconds after which a shutdown is forced."""
     figures_interval_s: float = Field(default=2.0, ge=0.1)
     """Seconds between two measurements of the process trees."""
+    run_window_s: float = Field(default=600.0, ge=1)
+    """Seconds of silence after which an active run that nobody holds any more is given up."""
+    run_days_kept: float = Field(default=30.0, gt=0)
+    """Days for which a settled run is kept."""
+    runs_kept: int = Field(default=10_000, ge=1)
+    """Settled runs kept per workspace."""
+    run_events_kept: int = Field(default=10_000, ge=1)
+    """Events kept of each settled run: the newest ones."""
 
     def described(self) -> dict[str, str]:
         """Return every setting as text, without the secret ones' values."""
-        given = self.model_dump(mode="python", exclude={"vault_key"})
-        key = "given" if self.vault_key else "none"
-        return {name: str(value) for name, value in given.items()} | {"vault_key": key}
+        given = self.model_dump(mode="python", exclude={"vault_key", "vault_key_previous"})
+        secret = {"vault_key": self.vault_key, "vault_key_previous": self.vault_key_previous}
+        told = {name: "given" if value else "none" for name, value in secret.items()}
+        return {name: str(value) for name, value in given.items()} | told
 
     @classmethod
     def settings_customise_sources(

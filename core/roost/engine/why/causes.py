@@ -18,10 +18,12 @@ class Cause:
     pattern: re.Pattern[str]
     remedy: str
     """A sentence; ``{label}`` is the bundle, ``{1}`` what the pattern's first group found."""
+    outdoes_newer: bool = False
+    """Whether it explains what newer lines say, such as a package not found without a network."""
 
 
-def _cause(pattern: str, remedy: str, *, flags: int = 0) -> Cause:
-    return Cause(re.compile(pattern, flags), remedy)
+def _cause(pattern: str, remedy: str, *, flags: int = 0, outdoes_newer: bool = False) -> Cause:
+    return Cause(re.compile(pattern, flags), remedy, outdoes_newer)
 
 
 _ANY_CASE = re.IGNORECASE
@@ -32,7 +34,14 @@ CAUSES = (
         r"module 'mcp[\w.]*' has no attribute|'(?:Server|FastMCP)' object has no attribute"
         r"|cannot import name '\w+' from 'mcp[\w.]*'|No module named 'mcp\.[\w.]+'",
         "It was written for another major version of the MCP library: pin one it knows, such as "
-        'with `uvx --with "mcp<2" ...`.',
+        'with `uvx --with "mcp<2" ...` as its command, which a pinned copy of that keeps.',
+    ),
+    _cause(
+        r"npm (?:error|ERR!).*(?:ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)"
+        r"|after connection broken by|error sending request for url|^\s*cause: Failed to fetch",
+        "A package registry is not reached: check this machine's network, and the proxy variables "
+        "of the daemon.",
+        outdoes_newer=True,
     ),
     _cause(
         r"ModuleNotFoundError: No module named '([^']+)'|No module named ([\w.]+)\s*$",
@@ -117,7 +126,8 @@ CAUSES = (
     ),
     _cause(
         r"No matching distribution found|No solution found when resolving|\bE404\b"
-        r"|404 Not Found - GET|was not found in the package registry",
+        r"|404 Not Found - GET|was not found in the package registry"
+        r"|\bETARGET\b|No matching version found for|there is no version of",
         "The package or the version it names does not exist in the registry: correct the "
         "requirement.",
     ),
@@ -146,8 +156,14 @@ def remedy(lines: Sequence[str], label: str) -> str:
         lines: output, oldest first.
         label: the bundle as commands name it.
     """
-    for line in reversed(lines):
-        for cause in CAUSES:
+    newest = tuple(reversed(lines))
+    outdoing = [cause for cause in CAUSES if cause.outdoes_newer]
+    return _first_remedy(newest, outdoing, label) or _first_remedy(newest, CAUSES, label)
+
+
+def _first_remedy(lines: Sequence[str], causes: Sequence[Cause], label: str) -> str:
+    for line in lines:
+        for cause in causes:
             if match := cause.pattern.search(line):
                 found = next((group for group in match.groups() if group), "")
                 return cause.remedy.replace("{label}", label).replace("{1}", found)

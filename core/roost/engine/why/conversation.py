@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.engine.why.causes import remedy
+from roost.engine.why.elsewhere import address_of, mended_by, seen_now
 from roost.engine.why.output import stream_lines
 from roost.engine.why.steps import Trouble, failed, passed, unknown
 from roost.engine.why.subject import Subject
@@ -46,7 +47,8 @@ def _spawned_at(subject: Subject) -> int:
 
 def _failed_handshake(subject: Subject) -> Trouble:
     assert subject.reason is not None
-    junk = stream_lines(subject, None, LogStream.STDOUT)
+    is_stdio = subject.definition.kind is BundleKind.MCP_STDIO
+    junk = stream_lines(subject, None, LogStream.STDOUT) if is_stdio else ()
     errors = stream_lines(subject, None, LogStream.STDERR)
     return Trouble(
         subject.told,
@@ -54,13 +56,16 @@ def _failed_handshake(subject: Subject) -> Trouble:
         (
             *(f"stdout: {line}" for line in junk[-JUNK_SHOWN:]),
             *(f"stderr: {line}" for line in errors[-ERRORS_SHOWN:]),
+            *seen_now(subject),
         ),
-        "bundle.respawn",
+        "bundle.credentials" if subject.reason.code == "unauthorized" else "bundle.respawn",
     )
 
 
 def _way_out(subject: Subject, junk: tuple[str, ...]) -> str:
     assert subject.reason is not None
+    if subject.definition.url is not None:
+        return mended_by(subject) or _http_way_out(subject)
     if junk:
         return (
             "Make it print nothing but MCP on stdout, what it has to tell on stderr; then "
@@ -73,6 +78,17 @@ def _way_out(subject: Subject, junk: tuple[str, ...]) -> str:
             f"slowly, `roost set {subject.label} --start-budget {longer}`; then {subject.respawn}."
         )
     return f"Make sure that its command starts an MCP server on stdio; then {subject.respawn}."
+
+
+def _http_way_out(subject: Subject) -> str:
+    where = f"an MCP server over HTTP answers at {address_of(subject)}"
+    if subject.reason is not None and subject.reason.code == "start_timeout":
+        longer = round(subject.definition.settings.start_budget_s * 2)
+        return (
+            f"Make sure that {where}; where it only starts slowly, `roost set {subject.label} "
+            f"--start-budget {longer}`; then {subject.respawn}."
+        )
+    return f"Make sure that {where}; then {subject.respawn}."
 
 
 def check_tools(subject: Subject) -> WhyStep:
@@ -92,10 +108,10 @@ def check_tools(subject: Subject) -> WhyStep:
 def _failed_listing(subject: Subject) -> Trouble:
     assert subject.reason is not None
     errors = stream_lines(subject, None, LogStream.STDERR)
-    way_out = "It shook hands, so mend what its tools/list needs, as its log tells; then"
+    told = "It shook hands, so mend what its tools/list needs, as its log tells; then"
     return Trouble(
         subject.told,
-        f"{way_out} {subject.respawn}. {remedy(errors, subject.label)}".rstrip(),
+        f"{told} {subject.respawn}. {remedy(errors, subject.label)}".rstrip(),
         tuple(f"stderr: {line}" for line in errors[-ERRORS_SHOWN:]),
         "bundle.respawn",
     )

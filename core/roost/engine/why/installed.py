@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roost.bundles import FilledIn
 from roost.engine.why.causes import remedy
+from roost.engine.why.elsewhere import address_of
 from roost.engine.why.output import stream_lines
 from roost.engine.why.programs import Found, examine, trouble_with_file
 from roost.engine.why.steps import EVIDENCE_LINES, Trouble, failed, passed, unknown
@@ -82,7 +83,9 @@ def _trouble_with_templates(subject: Subject) -> Trouble | None:
 def _trouble_with_script(subject: Subject) -> Trouble | None:
     """Look for the script that its interpreter is to run; other arguments may name anything."""
     script = _script_of(subject.definition, subject.filling.filled)
-    if script is None or os.path.exists(script):
+    plan = subject.filling.plan
+    is_prepared = plan is not None and (script or "").startswith(f"{plan.prepared_dir}/")
+    if script is None or is_prepared or os.path.exists(script):
         return None
     return Trouble(
         f"the file it runs is not there: {script}",
@@ -130,6 +133,8 @@ def check_runtime(subject: Subject) -> WhyStep:
         said = f"its environment cannot be made: {subject.filling.plan_error.message}"
         return failed(check, Trouble(said, f"install that, then {subject.respawn}"))
     filled, plan = subject.filling.filled, subject.filling.plan
+    if subject.definition.is_elsewhere:
+        return passed(check, f"it runs somewhere else, at {address_of(subject)}")
     if filled is None:
         return unknown(check, "which program it starts cannot be told")
     if plan is not None and filled.command.startswith(f"{plan.prepared_dir}/"):
@@ -191,9 +196,12 @@ def _check_environment(subject: Subject, prepared: str) -> WhyStep:
             return failed(check, _failed_preparation(subject))
         return unknown(check, "its environment is made by its next start")
     command = subject.filling.filled.command if subject.filling.filled else ""
-    trouble = _trouble_with_python(subject, prepared)
+    if subject.definition.runtime is Runtime.NODE:
+        trouble = _trouble_with_modules(subject, prepared)
+    else:
+        trouble = _trouble_with_python(subject, prepared)
     if trouble is None and command.startswith(f"{prepared}/"):
-        trouble = _trouble_with_console_script(subject, prepared, command)
+        trouble = _trouble_with_console_script(subject, command)
     if trouble is not None:
         return failed(check, trouble)
     return passed(check, f"its environment is {prepared}")
@@ -210,16 +218,29 @@ def _trouble_with_python(subject: Subject, prepared: str) -> Trouble | None:
     )
 
 
-def _trouble_with_console_script(subject: Subject, prepared: str, command: str) -> Trouble | None:
+def _trouble_with_modules(subject: Subject, prepared: str) -> Trouble | None:
+    args = subject.filling.filled.args if subject.filling.filled else ()
+    entries = [arg for arg in args[:1] if arg.startswith(f"{prepared}/")]
+    if all(map(os.path.isfile, entries)):
+        return None
+    return Trouble(
+        f"its modules are incomplete: there is no {entries[0]}",
+        f"`rm -r {prepared}`, then {subject.respawn} makes it anew",
+        action="bundle.respawn",
+    )
+
+
+def _trouble_with_console_script(subject: Subject, command: str) -> Trouble | None:
     if trouble_with_file(command) is None:
         return None
     name = os.path.basename(command)
-    scripts = sorted(os.listdir(f"{prepared}/bin"))
+    folder = os.path.dirname(command)
+    scripts = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     return Trouble(
         f"{' '.join(subject.definition.requirements)} brings no console script {name!r}",
         f"install it again with the right one: `roost remove {subject.label}`, then `roost add "
         "--pypi REQUIREMENT --script NAME`",
-        (f"{prepared}/bin holds {', '.join(scripts)}",),
+        (f"{folder} holds {', '.join(scripts) or 'nothing'}",),
         "bundle.add",
     )
 

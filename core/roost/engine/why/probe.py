@@ -93,6 +93,9 @@ def _mute(subject: Subject, incarnation: Incarnation, said: str) -> Trouble:
             (f"stopped by a signal: pid {suspended.replace(' ', ', ')}",),
             "bundle.respawn",
         )
+    if incarnation.is_elsewhere:
+        told = f"see that the server at {incarnation.address} runs, then {subject.respawn}"
+        return Trouble(said, told, action="bundle.respawn")
     number = incarnation.generation.number
     return Trouble(
         said,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.drivers.listeners import foreign_listener
 from roost.engine.why.causes import remedy
+from roost.engine.why.elsewhere import mended_by, seen_now
 from roost.engine.why.kills import kernel_kills
 from roost.engine.why.output import last_words
 from roost.engine.why.steps import Trouble, failed, passed, unknown
@@ -32,7 +33,8 @@ def check_spawn(subject: Subject) -> WhyStep:
     if subject.is_serving or subject.is_starting:
         return _alive(subject)
     if subject.failed_check is not None:
-        return passed(check, "its process was started")
+        is_elsewhere = subject.definition.is_elsewhere
+        return passed(check, f"its {'session' if is_elsewhere else 'process'} was started")
     return failed(check, _not_started(subject))
 
 
@@ -43,6 +45,8 @@ def _alive(subject: Subject) -> WhyStep:
     if generation is None or generation.ended_at is not None:
         return unknown(check, "its process is about to be started")
     since = subject.since(generation.spawned_at)
+    if subject.definition.is_elsewhere:
+        return passed(check, f"generation {generation.number} is a session since {since}")
     pid = f" as pid {generation.pid}" if generation.pid is not None else ""
     return passed(check, f"generation {generation.number} lives{pid} since {since}")
 
@@ -66,6 +70,9 @@ def _last_failure(subject: Subject) -> Trouble:
         return Trouble(subject.told, way_out, action="bundle.respawn")
     if reason.code == "port_in_use":
         return _port_trouble(subject, subject.told)
+    if subject.definition.is_elsewhere:
+        told = mended_by(subject) or f"{subject.respawn} tries again."
+        return Trouble(subject.told, told, seen_now(subject), action="bundle.respawn")
     if crash is None or reason.code not in _ENDED_BY_ITSELF:
         lines = last_words(subject, crash)
         return Trouble(subject.told, _retry_words(subject, lines), lines, action="bundle.respawn")

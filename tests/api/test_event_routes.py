@@ -187,7 +187,7 @@ async def test_a_viewer_that_drops_is_forgotten(served: Served, fake: FakeEngine
 async def test_a_viewer_of_a_run_resumes_from_its_number(
     served: Served, fake: FakeEngine, target: str, headers: tuple[str, ...]
 ) -> None:
-    fake.finish_run("r-1")
+    fake.settle_run("r-1")
     events = await _read(served, target, *headers, until="status")
     assert _ids(events) == ["8", "9", "10", "11"]
     assert [event.name for event in events] == ["step", "step", "step", "status"]
@@ -197,7 +197,7 @@ async def test_a_viewer_of_a_run_resumes_from_its_number(
 async def test_a_number_that_is_none_counts_as_absent(
     served: Served, fake: FakeEngine, number: str
 ) -> None:
-    fake.finish_run("r-1")
+    fake.settle_run("r-1")
     events = await _read(served, RUN, f"Last-Event-ID: {number}", until="status")
     assert _ids(events)[0] == "1"
     query = await _read(served, f"{RUN}?after={number}", until="status")
@@ -205,7 +205,7 @@ async def test_a_number_that_is_none_counts_as_absent(
 
 
 async def test_the_stream_of_a_settled_run_completes(served: Served, fake: FakeEngine) -> None:
-    fake.finish_run("r-1")
+    fake.settle_run("r-1")
     async with raw_viewer(served.path, RUN, "Connection: close") as viewer:
         assert (await viewer.read_rest()).endswith(b"0\r\n\r\n")
 
@@ -285,7 +285,7 @@ async def test_a_consumer_of_events_sees_nothing_of_the_comments(
 
 
 async def _succeed(served: Served, fake: FakeEngine, reader: EventReader) -> None:
-    fake.finish_run("r-1")
+    fake.settle_run("r-1")
     await reader.rest()
 
 

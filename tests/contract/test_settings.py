@@ -82,6 +82,8 @@ async def test_a_limit_leaves_the_running_process_stale_and_nothing_else_does(
         SettingsChange(start_budget_s=0),
         SettingsChange(stop_grace_s=1e12),
         SettingsChange(probe_misses=0),
+        SettingsChange(max_calls=-1),
+        SettingsChange(max_calls=100_001),
         SettingsChange(limits={"open_files": 1}),
         SettingsChange(limits={"wings": 2}),
         SettingsChange(after=("nobody",)),

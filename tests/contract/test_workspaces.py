@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
 import pytest
 from tests.contract.waiting import reading
-from tests.contract.world import ContractWorld
+from tests.contract.world import ContractWorld, real_engine
+from tests.support.fake_engine import FakeEngine
 
+from roost.contract import EngineAPI
 from roost.errors import AlreadyExists, InvalidName, ShuttingDown, WorkspaceNotFound
-from roost.models import Change, Closing, DaemonChanged
+from roost.models import Change, Closing, DaemonChanged, InstallRequest, SourceKind
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
+async def bare_engine(request: pytest.FixtureRequest) -> AsyncIterator[EngineAPI]:
+    """A daemon without any workspace."""
+    if request.param == "fake":
+        yield FakeEngine(workspaces=())
+        return
+    async with real_engine(has_workspace=True) as engine:
+        yield engine.facade("ops")
 
 
 async def test_workspaces_are_listed_by_id(world: ContractWorld) -> None:
@@ -62,3 +77,18 @@ async def test_no_new_work_is_taken_once_the_shutdown_has_begun(world: ContractW
     with pytest.raises(ShuttingDown):
         await world.engine.install("w", world.request("late"))
     await world.engine.shutdown()
+
+
+async def test_a_first_install_makes_the_workspace_default_and_only_that(
+    bare_engine: EngineAPI,
+) -> None:
+    request = InstallRequest(SourceKind.COMMAND, command=("true",), start=False)
+    with pytest.raises(WorkspaceNotFound):
+        await bare_engine.install("other", request)
+    plan = await bare_engine.plan_install("default", request)
+    assert await bare_engine.workspaces() == ()
+    view = await bare_engine.install("default", replace(request, name=plan.name))
+    assert view.workspace == "default"
+    assert [workspace.id for workspace in await bare_engine.workspaces()] == ["default"]
+    with pytest.raises(WorkspaceNotFound):
+        await bare_engine.install("other", request)

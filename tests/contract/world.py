@@ -170,8 +170,15 @@ class RealWorld:
 
 
 @asynccontextmanager
-async def real_engine(directory: str | None = None) -> AsyncIterator[Engine]:
-    """Give a real engine with the workspace ``w``, in a directory of its own unless given one."""
+async def real_engine(
+    directory: str | None = None, *, has_workspace: bool = False
+) -> AsyncIterator[Engine]:
+    """Give a real engine with the workspace ``w``, in a directory of its own unless given one.
+
+    Args:
+        directory: data directory.
+        has_workspace: whether an earlier engine has made the workspace there.
+    """
     with socket_dir() as own:
         settings = DaemonSettings(data_dir=Path(directory or own))
         lifecycle = Lifecycle("engine")
@@ -179,7 +186,8 @@ async def real_engine(directory: str | None = None) -> AsyncIterator[Engine]:
         engine.register()
         await lifecycle.boot()
         try:
-            await engine.add_workspace("w", "w")
+            if not has_workspace:
+                await engine.add_workspace("w", "w")
             yield engine
         finally:
             await lifecycle.close()

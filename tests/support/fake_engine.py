@@ -10,7 +10,8 @@ from tests.support.fake.build import (
     run_view,
 )
 from tests.support.fake.clock import FIXED_START, FakeClock
-from tests.support.fake.engine import ECHO, WAIT, FakeEngine
+from tests.support.fake.engine import FakeEngine
+from tests.support.fake.packages import ECHO, WAIT
 from tests.support.fake.sample import sample_engine
 from tests.support.fake.switches import Call
 

@@ -33,12 +33,17 @@ class EventStream(Response):
     Args:
         frames: what is sent; closed by the response.
         clock: measures the silence.
+        status: HTTP status of the answer.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], clock: Clock) -> None:
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+    def __init__(
+        self, frames: AsyncGenerator[bytes, None], clock: Clock, *, status: int = 200
+    ) -> None:
+        super().__init__(
+            status_code=status, headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+        )
         del self.headers["content-length"]
         self._frames = frames
         self._clock = clock
@@ -64,7 +69,11 @@ class EventStream(Response):
             await _end(send)
 
     async def _send_frames(self, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        start = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
         await send(start)
         while (piece := await self._next_frame()) is not None:
             async with self._turn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from roost.errors import DaemonUnreachable
 from roost.models import (
     CHANGE_BODIES,
     ActionResult,
+    BeginRequest,
     BundleDetail,
     BundleView,
     CallRequest,
@@ -25,20 +26,34 @@ from roost.models import (
     DaemonView,
     DoctorReport,
     EngineEvent,
+    ExecRequest,
     FigureSample,
+    FinishRequest,
     Impact,
+    ImportOutcome,
+    ImportPlan,
+    ImportRequest,
+    ImportScan,
+    InstalledVersion,
+    InstallPlan,
     InstallRequest,
     LogPage,
     RespawnResult,
     RunDetail,
     RunEvent,
+    RunLease,
     RunQuery,
+    RunReport,
     RunView,
     SettingsChange,
     SettingsOutcome,
     Snapshot,
     StopOutcome,
+    SupersedeOutcome,
     ToolView,
+    UpgradeOutcome,
+    UpgradeRequest,
+    VaultView,
     WhyReport,
     WorkspaceView,
 )
@@ -95,6 +110,36 @@ class HttpEngine:
                     return
                 yield self._socket.decoded(sent.data, RunEvent)
 
+    def call_and_follow(
+        self, workspace: str, name: str, request: CallRequest
+    ) -> AsyncGenerator[RunView | RunEvent, None]:
+        """Begin a tool call and follow it in one request: its run first, then all its events.
+
+        A viewer that leaves does not stop the run.
+
+        Raises:
+            RoostError: what `call_tool` raises; no run was begun.
+        """
+        return self._begin_and_follow(f"{_bundle_path(workspace, name)}/calls", request)
+
+    def exec_and_follow(
+        self, workspace: str, request: ExecRequest
+    ) -> AsyncGenerator[RunView | RunEvent, None]:
+        """Begin a command and follow it in one request, see `call_and_follow`."""
+        return self._begin_and_follow(f"{_workspace_path(workspace)}/exec", request)
+
+    async def _begin_and_follow(
+        self, path: str, request: object
+    ) -> AsyncGenerator[RunView | RunEvent, None]:
+        async with aclosing(self._socket.stream(path, {}, body=request)) as stream:
+            async for sent in stream:
+                if sent.name == "closing":
+                    return
+                if sent.name == "run":
+                    yield self._socket.decoded(sent.data, RunView)
+                else:
+                    yield self._socket.decoded(sent.data, RunEvent)
+
     async def follow_log(
         self, workspace: str, name: str, *, tail: int = 200
     ) -> AsyncIterator[LogPage]:
@@ -135,6 +180,37 @@ class HttpEngine:
     async def install(self, workspace: str, request: InstallRequest) -> BundleView:
         path = f"{_workspace_path(workspace)}/bundles"
         return await self._socket.act("POST", path, BundleView, request)
+
+    async def plan_install(self, workspace: str, request: InstallRequest) -> InstallPlan:
+        path = f"{_workspace_path(workspace)}/plan"
+        return await self._socket.act("POST", path, InstallPlan, request)
+
+    async def versions(self, workspace: str, name: str) -> tuple[InstalledVersion, ...]:
+        path = f"{_bundle_path(workspace, name)}/versions"
+        return await self._socket.get(path, tuple[InstalledVersion, ...])
+
+    async def upgrade(self, workspace: str, name: str, request: UpgradeRequest) -> UpgradeOutcome:
+        path = f"{_bundle_path(workspace, name)}/upgrade"
+        return await self._socket.act("POST", path, UpgradeOutcome, request)
+
+    async def rollback(
+        self, workspace: str, name: str, *, number: int | None = None, reason: str | None = None
+    ) -> UpgradeOutcome:
+        path = f"{_bundle_path(workspace, name)}/rollback"
+        body = {"number": number, "reason": reason}
+        return await self._socket.act("POST", path, UpgradeOutcome, body)
+
+    async def pin(self, workspace: str, name: str, *, reason: str | None = None) -> UpgradeOutcome:
+        path = f"{_bundle_path(workspace, name)}/pin"
+        return await self._socket.act("POST", path, UpgradeOutcome, {"reason": reason})
+
+    async def plan_import(self, workspace: str, scan: ImportScan) -> ImportPlan:
+        path = f"{_workspace_path(workspace)}/import/plan"
+        return await self._socket.act("POST", path, ImportPlan, scan)
+
+    async def import_bundles(self, workspace: str, request: ImportRequest) -> ImportOutcome:
+        path = f"{_workspace_path(workspace)}/import"
+        return await self._socket.act("POST", path, ImportOutcome, request)
 
     async def remove(
         self, workspace: str, name: str, *, delete_data: bool = False, reason: str | None = None
@@ -195,6 +271,12 @@ class HttpEngine:
         path = f"{_bundle_path(workspace, name)}/credentials/restore"
         return await self._socket.act("POST", path, CredentialOutcome, {"reason": reason})
 
+    async def vault(self) -> VaultView:
+        return await self._socket.get("/v1/vault", VaultView)
+
+    async def rotate_vault_key(self) -> VaultView:
+        return await self._socket.act("POST", "/v1/vault/rotate", VaultView)
+
     # Tools and runs
 
     async def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
@@ -214,6 +296,9 @@ class HttpEngine:
             "status": list(query.statuses),
             "limit": query.limit,
             "before": query.before,
+            "kind": list(query.kinds),
+            "since": query.since,
+            "parent": query.parent,
         }
         return await self._socket.get("/v1/runs", tuple[RunView, ...], wanted)
 
@@ -222,6 +307,32 @@ class HttpEngine:
 
     async def stop_run(self, workspace: str, run_id: str) -> StopOutcome:
         return await self._socket.act("POST", f"{_run_path(workspace, run_id)}/stop", StopOutcome)
+
+    async def exec_command(self, workspace: str, request: ExecRequest) -> RunView:
+        path = f"{_workspace_path(workspace)}/exec"
+        return await self._socket.act("POST", path, RunView, request)
+
+    async def begin_run(self, workspace: str, request: BeginRequest) -> RunLease:
+        path = f"{_workspace_path(workspace)}/runs"
+        return await self._socket.act("POST", path, RunLease, request)
+
+    async def report_run(self, workspace: str, run_id: str, report: RunReport) -> RunLease:
+        path = f"{_run_path(workspace, run_id)}/report"
+        return await self._socket.act("POST", path, RunLease, report)
+
+    async def finish_run(self, workspace: str, run_id: str, end: FinishRequest) -> RunView:
+        path = f"{_run_path(workspace, run_id)}/finish"
+        return await self._socket.act("POST", path, RunView, end)
+
+    async def retry_run(self, workspace: str, run_id: str) -> RunView:
+        return await self._socket.act("POST", f"{_run_path(workspace, run_id)}/retry", RunView)
+
+    async def supersede(
+        self, workspace: str, scope: str, *, expected: str | None = None, wait_s: float = 10.0
+    ) -> SupersedeOutcome:
+        path = f"{_workspace_path(workspace)}/supersede"
+        body = {"scope": scope, "expected": expected, "wait_s": wait_s}
+        return await self._socket.act("POST", path, SupersedeOutcome, body)
 
     # Logs
 

@@ -27,6 +27,9 @@ IDLE_TIMEOUT_S = 60.0
 KEEPALIVE_EXPIRY_S = 5.0
 """Well below the daemon's own limit, so that no request meets a connection about to be closed."""
 
+_JSON = {"content-type": "application/json"}
+_STREAM = {"accept": "text/event-stream"}
+
 T = TypeVar("T")
 
 
@@ -73,12 +76,27 @@ class HttpSocket:
             await self._request(method, path, query, content, ACTION_TIMEOUT_S), kind
         )
 
-    async def stream(self, path: str, query: dict[str, Any]) -> AsyncGenerator[ServerEvent, None]:
-        """Yield the events of a stream until it ends; one that falls silent is lost."""
+    async def stream(
+        self, path: str, query: dict[str, Any], *, body: object | None = None
+    ) -> AsyncGenerator[ServerEvent, None]:
+        """Yield the events of a stream until it ends; one that falls silent is lost.
+
+        Args:
+            path: path below the socket.
+            query: query parameters.
+            body: what is posted to begin something whose events follow; None only reads.
+        """
         decoder = SseDecoder()
         timeout = httpx.Timeout(IDLE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         try:
-            async with self._http.stream("GET", path, params=query, timeout=timeout) as answer:
+            async with self._http.stream(
+                "GET" if body is None else "POST",
+                path,
+                params=query,
+                content=None if body is None else to_json(body),
+                headers=_STREAM if body is None else _STREAM | _JSON,
+                timeout=timeout,
+            ) as answer:
                 if not answer.is_success:
                     raise _refusal(answer.status_code, await answer.aread())
                 async for chunk in answer.aiter_bytes():
@@ -114,7 +132,7 @@ class HttpSocket:
                 path,
                 params=given,
                 content=content,
-                headers={"content-type": "application/json"} if content is not None else None,
+                headers=_JSON if content is not None else None,
                 timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
             )
         except httpx.TransportError as error:

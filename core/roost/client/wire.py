@@ -126,10 +126,22 @@ class Wire:
 
     def follow(self, path: str, **query: object) -> Iterator[ServerEvent]:
         """Yield the events of a stream until the daemon ends it or says that it is closing."""
+        return self._events("GET", target(path, query), None)
+
+    def begin_and_follow(self, path: str, body: bytes) -> Iterator[ServerEvent]:
+        """Begin a run and yield the event ``run`` with its row, and then its events as `follow`.
+
+        Args:
+            path: path below the socket.
+            body: JSON text.
+        """
+        return self._events("POST", path, body)
+
+    def _events(self, method: str, path: str, body: bytes | None) -> Iterator[ServerEvent]:
         from roost.client.sse import SseDecoder
 
         decoder = SseDecoder()
-        answer = self._ask("GET", target(path, query), None, IDLE_TIMEOUT_S)
+        answer = self._ask(method, path, body, IDLE_TIMEOUT_S, accept="text/event-stream")
         try:
             for chunk in answer.body():
                 for event in decoder.feed(chunk):
@@ -155,11 +167,12 @@ class Wire:
         body: bytes | None,
         timeout_s: float,
         deadline: float | None = None,
+        accept: str = "application/json",
     ) -> Answer:
         connection = self._connect()
         try:
             connection.settimeout(timeout_s)
-            connection.sendall(_request_bytes(method, path, body))
+            connection.sendall(_request_bytes(method, path, body, accept))
             answer = Answer(connection, self.socket_path, deadline)
             _raise_for_status(answer)
             return answer
@@ -199,8 +212,8 @@ def _raise_refusal(status: int, body: bytes) -> NoReturn:
     raise error_from_answer(status, body)
 
 
-def _request_bytes(method: str, path: str, body: bytes | None) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: roost", "Connection: close"]
+def _request_bytes(method: str, path: str, body: bytes | None, accept: str) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: roost", "Connection: close", f"Accept: {accept}"]
     if body is not None:
         lines.append("Content-Type: application/json")
     if method != "GET":

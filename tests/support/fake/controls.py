@@ -8,9 +8,9 @@ from typing import Any
 from tests.support.fake.clock import FakeClock
 from tests.support.fake.slots import FakeSlots
 from tests.support.fake.switches import Call, Switches
-from tests.support.fake.world import FakeRun, FakeWorld
+from tests.support.fake.world import FakeBundle, FakeRun, FakeWorld
 
-from roost.errors import RoostError
+from roost.errors import BundleProtected, RoostError, ShuttingDown
 from roost.models import (
     BundleMeasure,
     BundleView,
@@ -145,10 +145,11 @@ class FakeControls:
         input: Any = None,
         result: Any = None,
         events: tuple[RunEvent, ...] = (),
+        is_truncated: bool = False,
     ) -> RunView:
         """Add a run as it is."""
         last_seq = events[-1].seq if events else view.last_seq
-        run = FakeRun(replace(view, last_seq=last_seq), input, result, list(events))
+        run = FakeRun(replace(view, last_seq=last_seq), input, result, list(events), is_truncated)
         self.world.put_run(run)
         return run.view
 
@@ -176,7 +177,14 @@ class FakeControls:
         """Add an output event to an active run."""
         self.world.add_run_event(self.world.runs[run_id], RunEventKind.OUTPUT, text)
 
-    def finish_run(
+    def change_run(self, run_id: str, **changes: Any) -> RunView:
+        """Change fields of a run's view and tell the viewers."""
+        run = self.world.runs[run_id]
+        run.view = replace(run.view, **changes)
+        self.world.put_run(run)
+        return run.view
+
+    def settle_run(
         self,
         run_id: str,
         status: RunStatus = RunStatus.SUCCEEDED,
@@ -211,6 +219,13 @@ class FakeControls:
 
     def release_starts(self) -> None:
         self.switches.start_gate.set()
+
+    def hold_scans(self) -> None:
+        """Let every search for servers of MCP clients wait until `release_scans`."""
+        self.switches.scan_gate.clear()
+
+    def release_scans(self) -> None:
+        self.switches.scan_gate.set()
 
     def fail_next_start(
         self, step: StartStep = StartStep.HANDSHAKE, sentence: str = "it did not answer"
@@ -263,3 +278,19 @@ class FakeControls:
     def restart(self, start_id: str = "again") -> None:
         """Answer as another start of the daemon, with everything that was stored."""
         self.world.restart(start_id)
+
+    # Inside
+
+    def _begin(self, method: str, **arguments: Any) -> None:
+        self.calls.append(Call(method, arguments, self.actor))
+        self.world.check_connection()
+        if self.switches.refusals:
+            raise self.switches.refusals.pop(0)
+
+    def _refuse_when_stopping(self) -> None:
+        if self.world.daemon.is_stopping or self.world.is_closed:
+            raise ShuttingDown
+
+    def _refuse_protected(self, bundle: FakeBundle, what: str, reason: str | None) -> None:
+        if bundle.view.protected and not reason:
+            raise BundleProtected(bundle.view.name, what)

@@ -11,34 +11,28 @@ from tests.support.fake.clock import FakeClock
 from tests.support.fake.controls import FakeControls
 from tests.support.fake.forms import cleared_fields, write_problems
 from tests.support.fake.impacts import impact_on
-from tests.support.fake.installs import definition_from, installed_view, origin_of
+from tests.support.fake.imports import FakeImports
+from tests.support.fake.outside import FakeOutside
 from tests.support.fake.pages import log_page, page_behind
+from tests.support.fake.run_control import FakeRunControl
 from tests.support.fake.settings import change_settings
-from tests.support.fake.switches import Call, Switches
+from tests.support.fake.switches import Switches
+from tests.support.fake.vault import FakeVault
 from tests.support.fake.why import report_of
-from tests.support.fake.world import FakeBundle, FakeRun, FakeWorld
+from tests.support.fake.world import FakeBundle, FakeWorld
 
 from roost.errors import (
-    AlreadyActive,
     AlreadyExists,
-    BadArguments,
     BadFields,
-    BundleProtected,
-    IdempotencyConflict,
     InvalidName,
     LogNotFound,
-    NotRunning,
     Refused,
-    ShuttingDown,
-    ToolNotFound,
 )
 from roost.events import EventBus
 from roost.models import (
     ActionResult,
     BundleDetail,
-    BundleKind,
     BundleView,
-    CallRequest,
     Change,
     Closing,
     ConfigField,
@@ -53,37 +47,21 @@ from roost.models import (
     FieldValue,
     FigureSample,
     Impact,
-    InstallRequest,
     LogPage,
     RespawnResult,
-    RunDetail,
-    RunError,
-    RunEvent,
-    RunEventKind,
-    RunKind,
-    RunQuery,
-    RunStatus,
-    RunView,
     SettingsChange,
     SettingsOutcome,
     SlotState,
-    StopOutcome,
     ToolView,
     WhyReport,
     WorkspaceView,
     is_valid_name,
-    slug,
 )
 
 T = TypeVar("T")
 
-MCP_KINDS = (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
 
-ECHO = ToolView("echo", "Echo", "Answers with what it was given", is_read_only=True)
-WAIT = ToolView("wait", "Wait", "Goes on until it is stopped or finished by the test")
-
-
-class FakeEngine(FakeControls):
+class FakeEngine(FakeImports, FakeVault, FakeRunControl, FakeOutside):
     """Implements `EngineAPI` in memory on the real event bus, and is an API source too.
 
     Args:
@@ -129,23 +107,6 @@ class FakeEngine(FakeControls):
                 yield event
                 if isinstance(event, Change) and isinstance(event.body, Closing):
                     return
-
-    async def run_events(
-        self, workspace: str, run_id: str, *, after: int = 0
-    ) -> AsyncIterator[RunEvent]:
-        self._begin("run_events", workspace=workspace, run_id=run_id, after=after)
-        run = self.world.require_run(workspace, run_id)
-        seen = after
-        while True:
-            for event in run.events:
-                if event.seq > seen:
-                    seen = event.seq
-                    yield event
-            if run.view.last_seq > seen:
-                continue
-            if not run.view.status.is_active or self.world.is_closed:
-                return
-            await self.world.wait_for_change()
 
     async def follow_log(
         self, workspace: str, name: str, *, tail: int = 200
@@ -220,27 +181,6 @@ class FakeEngine(FakeControls):
             generations=tuple(bundle.generations),
             transitions=tuple(bundle.transitions),
         )
-
-    async def install(self, workspace: str, request: InstallRequest) -> BundleView:
-        self._begin("install", workspace=workspace, request=request)
-        self._refuse_when_stopping()
-        self.world.require_workspace(workspace)
-        name = request.name or slug(origin_of(request).rsplit("/", 1)[-1])
-        if not is_valid_name(name):
-            raise InvalidName(name)
-        if (workspace, name) in self.world.bundles:
-            raise AlreadyExists("bundle", name)
-        definition = definition_from(name, request)
-        view = installed_view(workspace, name, request, definition, self.clock.now())
-        bundle = self.world.put_bundle(view, definition)
-        if bundle.view.kind in MCP_KINDS:
-            self.add_tool(workspace, name, ECHO, result={"content": []})
-            self.add_tool(workspace, name, WAIT)
-        if request.env:
-            self.set_form(workspace, name, bundle.definition.fields, dict(request.env))
-        if request.start:
-            self.switches.spawn(self._slots.start(bundle, cause="operator"))
-        return bundle.view
 
     async def remove(
         self, workspace: str, name: str, *, delete_data: bool = False, reason: str | None = None
@@ -347,55 +287,12 @@ class FakeEngine(FakeControls):
             self._refuse_protected(bundle, "clearing a credential", reason)
         return await self._store_values(bundle, bundle.previous)
 
-    # Tools and runs
+    # Tools
 
     async def tools(self, workspace: str, name: str) -> tuple[ToolView, ...]:
         self._begin("tools", workspace=workspace, name=name)
         bundle = self._require_running(workspace, name)
         return tuple(bundle.tools.values())
-
-    async def call_tool(self, workspace: str, name: str, request: CallRequest) -> RunView:
-        self._begin("call_tool", workspace=workspace, name=name, request=request)
-        self._refuse_when_stopping()
-        bundle = self._require_running(workspace, name)
-        tool = bundle.tools.get(request.tool)
-        if tool is None:
-            raise ToolNotFound(name, request.tool, tuple(bundle.tools))
-        if absent := set(tool.input_schema.get("required", ())) - set(request.arguments):
-            raise BadArguments(request.tool, f"{', '.join(sorted(absent))} is required")
-        if earlier := self._same_key(workspace, name, request):
-            return earlier
-        self._refuse_taken_scope(workspace, request.scope)
-        return self._begin_call(bundle, request)
-
-    async def runs(self, query: RunQuery) -> tuple[RunView, ...]:
-        self._begin("runs", query=query)
-        views = [run.view for run in reversed(self.world.runs.values())]
-        if query.before is not None:
-            ids = [view.id for view in views]
-            views = views[ids.index(query.before) + 1 :] if query.before in ids else []
-        return tuple(view for view in views if _matches(view, query))[: query.limit]
-
-    async def run(self, workspace: str, run_id: str) -> RunDetail:
-        self._begin("run", workspace=workspace, run_id=run_id)
-        run = self.world.require_run(workspace, run_id)
-        return RunDetail(run.view, run.input, run.result, events=tuple(run.events))
-
-    async def stop_run(self, workspace: str, run_id: str) -> StopOutcome:
-        self._begin("stop_run", workspace=workspace, run_id=run_id)
-        run = self.world.require_run(workspace, run_id)
-        if not run.view.status.is_active:
-            sentence = f"{run_id} had {run.view.status} before; nothing was changed"
-            return StopOutcome(False, run.view, sentence)
-        run.view = replace(
-            run.view, stop_requested_at=self.clock.now(), stop_requested_by=self.actor
-        )
-        error = RunError("stopped", f"stopped by {self.actor}")
-        return StopOutcome(
-            True,
-            self.finish_run(run_id, RunStatus.ABORTED, error=error),
-            f"{run_id} was stopped",
-        )
 
     # Logs
 
@@ -431,12 +328,6 @@ class FakeEngine(FakeControls):
 
     # Inside
 
-    def _begin(self, method: str, **arguments: Any) -> None:
-        self.calls.append(Call(method, arguments, self.actor))
-        self.world.check_connection()
-        if self.switches.refusals:
-            raise self.switches.refusals.pop(0)
-
     async def _unless_gone(self, coroutine: Coroutine[Any, Any, T]) -> T:
         wanted = asyncio.create_task(coroutine)
         gone = asyncio.create_task(self.world.gone.wait())
@@ -449,20 +340,6 @@ class FakeEngine(FakeControls):
             for task in (wanted, gone):
                 task.cancel()
             await asyncio.gather(wanted, gone, return_exceptions=True)
-
-    def _refuse_when_stopping(self) -> None:
-        if self.world.daemon.is_stopping or self.world.is_closed:
-            raise ShuttingDown
-
-    def _refuse_protected(self, bundle: FakeBundle, what: str, reason: str | None) -> None:
-        if bundle.view.protected and not reason:
-            raise BundleProtected(bundle.view.name, what)
-
-    def _require_running(self, workspace: str, name: str) -> FakeBundle:
-        bundle = self.world.require_bundle(workspace, name)
-        if bundle.view.state is not SlotState.RUNNING:
-            raise NotRunning(name, bundle.view.state)
-        return bundle
 
     async def _store_values(
         self, bundle: FakeBundle, values: dict[str, FieldValue]
@@ -485,57 +362,6 @@ class FakeEngine(FakeControls):
             sentence += "; the process that held it has ended"
         return CredentialOutcome(revision, changed, sentence, respawn)
 
-    def _same_key(self, workspace: str, name: str, request: CallRequest) -> RunView | None:
-        if request.idempotency_key is None:
-            return None
-        for run in self.world.runs.values():
-            view = run.view
-            if (view.workspace, view.idempotency_key) != (workspace, request.idempotency_key):
-                continue
-            if (view.bundle, view.tool, run.input) != (name, request.tool, request.arguments):
-                raise IdempotencyConflict(request.idempotency_key, view.id)
-            return view
-        return None
-
-    def _refuse_taken_scope(self, workspace: str, scope: str | None) -> None:
-        if scope is None:
-            return
-        for run in self.world.runs.values():
-            view = run.view
-            if (view.workspace, view.scope) == (workspace, scope) and view.status.is_active:
-                raise AlreadyActive(scope, view.id)
-
-    def _begin_call(self, bundle: FakeBundle, request: CallRequest) -> RunView:
-        self.switches.run_count += 1
-        name = bundle.view.name
-        view = RunView(
-            id=f"r-{self.switches.run_count:04}",
-            workspace=bundle.view.workspace,
-            kind=RunKind.TOOL_CALL,
-            status=RunStatus.PENDING,
-            title=f"{name}.{request.tool}",
-            created_at=self.clock.now(),
-            bundle=name,
-            tool=request.tool,
-            scope=request.scope,
-            generation=bundle.generations[0].number if bundle.generations else None,
-            created_by=self.actor,
-            idempotency_key=request.idempotency_key,
-        )
-        run = FakeRun(view, dict(request.arguments))
-        self.world.put_run(run)
-        self.world.add_run_event(
-            run,
-            RunEventKind.STATUS,
-            "running",
-            status=RunStatus.RUNNING,
-            started_at=self.clock.now(),
-        )
-        begun = run.view
-        if request.tool in bundle.results:
-            self.finish_run(view.id, result=bundle.results[request.tool])
-        return begun
-
 
 def _form_field(bundle: FakeBundle, entry: ConfigField) -> CredentialField:
     if entry.key not in bundle.values:
@@ -543,10 +369,3 @@ def _form_field(bundle: FakeBundle, entry: ConfigField) -> CredentialField:
     revision, at, by = bundle.field_revisions[entry.key]
     value = None if entry.sensitive else bundle.values[entry.key]
     return CredentialField(entry, True, value, revision, at, by)
-
-
-def _matches(view: RunView, query: RunQuery) -> bool:
-    wanted = (query.workspace, query.bundle, query.scope)
-    actual = (view.workspace, view.bundle, view.scope)
-    fits = all(want in (None, have) for want, have in zip(wanted, actual, strict=True))
-    return fits and (not query.statuses or view.status in query.statuses)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from roost.errors import BadInput
 from roost.models import (
     BundleKind,
@@ -19,15 +21,20 @@ from roost.models import (
 
 def origin_of(request: InstallRequest) -> str:
     """Return what names the thing to install."""
-    given = request.entry or request.requirement or request.path or " ".join(request.command[:1])
+    named = request.entry or request.requirement or request.path or " ".join(request.command[:1])
+    given = named or (urlsplit(request.url).hostname if request.url else "")
     if not given:
-        raise BadInput("an install needs a path, a requirement or a command; give one of them")
+        raise BadInput("an install needs a path, a package, an address or a command; give one")
     return given
 
 
 def definition_from(name: str, request: InstallRequest) -> Definition:
     """Return the definition an install makes."""
-    kinds = {SourceKind.COMMAND: request.kind, SourceKind.APP: BundleKind.WEB}
+    kinds = {
+        SourceKind.COMMAND: request.kind,
+        SourceKind.APP: BundleKind.WEB,
+        SourceKind.URL: BundleKind.MCP_HTTP,
+    }
     kind = kinds.get(request.source, BundleKind.MCP_STDIO)
     fields = tuple(
         ConfigField(key, FieldType.STRING, key, sensitive=True) for key in sorted(request.env)
@@ -42,6 +49,7 @@ def definition_from(name: str, request: InstallRequest) -> Definition:
         env={key: f"${{user_config.{key}}}" for key in request.env},
         source=Source(request.source, origin_of(request)),
         fields=fields,
+        url=request.url,
         port=request.port or None,
         ready_path=request.ready_path or "/",
         settings=request.settings,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roost.errors import RoostError
-from roost.models import StartStep
+from roost.models import StartStep, StopPhase
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,16 @@ class Call:
     actor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Resistance:
+    """How far the stop of a run comes before the test goes on with it."""
+
+    phase: StopPhase
+    respawn: str | None = None
+    """The bundle that the outcome offers to respawn; the stop then does not wait."""
+    would_cut: tuple[str, ...] = ()
+
+
 class Switches:
     """Mutable switches that all facades of one fake share."""
 
@@ -29,8 +39,12 @@ class Switches:
         self.failing_start: tuple[StartStep, str] | None = None
         self.start_gate = asyncio.Event()
         self.start_gate.set()
+        self.scan_gate = asyncio.Event()
+        self.scan_gate.set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.run_count = 0
+        self.resisting: dict[str, Resistance] = {}
+        """What the stop of a run meets, by its id."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run something in a task that is kept until it ends."""

@@ -28,6 +28,9 @@ from roost.models import (
     FigureSample,
     Finding,
     GenerationView,
+    ImportPlan,
+    InstalledVersion,
+    KeyPlace,
     LogLine,
     LogStream,
     Reason,
@@ -41,10 +44,12 @@ from roost.models import (
     ToolView,
     Transition,
     Transitioned,
+    VaultView,
     WhyReport,
     WorkspaceChanged,
     WorkspaceView,
 )
+from roost.models.names import FIRST_WORKSPACE
 
 BundleKey = tuple[str, str]
 
@@ -70,6 +75,10 @@ class FakeBundle:
     """Past figures, oldest first."""
     why: WhyReport | None = None
     """What the ordered check answers, where the test says so."""
+    versions: list[InstalledVersion] = field(default_factory=list)
+    """What is kept; empty until it is asked for."""
+    kept: dict[int, Definition] = field(default_factory=dict)
+    """The definition of each version that is kept."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -89,6 +98,10 @@ class FakeRun:
     input: Any = None
     result: Any = None
     events: list[RunEvent] = field(default_factory=list)
+    is_truncated: bool = False
+    epoch: int = 0
+    """Which holder of the lease may report; raised by each attachment."""
+    lease_s: float = 60.0
 
 
 class FakeWorld:
@@ -111,6 +124,8 @@ class FakeWorld:
         self.bundles: dict[BundleKey, FakeBundle] = {}
         self.runs: dict[str, FakeRun] = {}
         """Oldest first."""
+        self.run_limit: int | None = None
+        """Runs that a snapshot holds; None means all."""
         self.transitions: list[Transition] = []
         """Oldest first."""
         self.findings: tuple[Finding, ...] = (
@@ -118,6 +133,12 @@ class FakeWorld:
             Finding("runtime_node", Severity.OK, "node 20.20.2 is /usr/bin/node"),
         )
         """What the doctor finds."""
+        self.plan_changes: dict[str, Any] = {}
+        """What the plans of installs say in place of what they would."""
+        self.import_plan = ImportPlan((), ())
+        """What a scan of this machine finds."""
+        key_file = f"{self.daemon.data_dir}/keys/vault.key"
+        self.vault = VaultView(KeyPlace.FILE, key_file, "k1", values=0)
         self.gone = asyncio.Event()
         self.is_closed = False
         self._changed = asyncio.Event()
@@ -125,7 +146,7 @@ class FakeWorld:
     # What is there
 
     def state(self) -> EngineState:
-        runs = [run.view for run in reversed(self.runs.values())]
+        runs = [run.view for run in reversed(self.runs.values())][: self.run_limit]
         return EngineState(
             daemon=self.daemon_view(),
             workspaces=tuple(self.workspaces[key] for key in sorted(self.workspaces)),
@@ -140,6 +161,11 @@ class FakeWorld:
     def require_workspace(self, workspace: str) -> None:
         if workspace not in self.workspaces:
             raise WorkspaceNotFound(workspace)
+
+    def require_may_install(self, workspace: str) -> None:
+        """Let a first install make its workspace."""
+        if self.workspaces or workspace != FIRST_WORKSPACE:
+            self.require_workspace(workspace)
 
     def require_bundle(self, workspace: str, name: str) -> FakeBundle:
         bundle = self.bundles.get((workspace, name))

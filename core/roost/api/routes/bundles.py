@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from roost.api.reply import reply
@@ -24,14 +26,29 @@ from roost.models import (
     BundleView,
     FigureSample,
     Impact,
+    InstalledVersion,
+    InstallPlan,
     InstallRequest,
     RespawnResult,
     SettingsChange,
     SettingsOutcome,
+    UpgradeOutcome,
+    UpgradeRequest,
     WhyReport,
 )
 
 router = APIRouter(prefix="/v1", tags=["bundles"], route_class=StrictRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Which version to return to; without a number the newest before the current one."""
+
+    number: Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 1})] = None
+    reason: str | None = None
+
+
+RollbackBody = Annotated[Rollback | None, Body()]
 
 _INSIDE = "/workspaces/{workspace}/bundles"
 _ONE = _INSIDE + "/{name}"
@@ -53,6 +70,12 @@ async def bundles(engine: Engine, workspace: WorkspaceId) -> Response:
 async def install(engine: Engine, workspace: WorkspaceId, request: InstallRequest) -> Response:
     """Install a bundle and, unless told not to, begin its start without waiting for it."""
     return reply(await engine.install(workspace, request), 201)
+
+
+@router.post("/workspaces/{workspace}/plan", response_model=InstallPlan, responses=CONFLICT)
+async def plan_install(engine: Engine, workspace: WorkspaceId, request: InstallRequest) -> Response:
+    """Say what an install would do; nothing is written, fetched or run."""
+    return reply(await engine.plan_install(workspace, request))
 
 
 @router.get(_ONE, response_model=BundleDetail)
@@ -96,6 +119,37 @@ async def respawn(
     Missing and protected bundles are results here, not errors.
     """
     return reply(await engine.respawn(workspace, name, reason=reason_of(grounds)))
+
+
+@router.get(_ONE + "/versions", response_model=list[InstalledVersion])
+async def versions(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Response:
+    """List the versions of a bundle that are kept on this machine, newest first."""
+    return reply(await engine.versions(workspace, name))
+
+
+@router.post(_ONE + "/upgrade", response_model=UpgradeOutcome, responses=CONFLICT)
+async def upgrade(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, request: UpgradeRequest
+) -> Response:
+    """Install another version beside the present one and respawn into it."""
+    return reply(await engine.upgrade(workspace, name, request))
+
+
+@router.post(_ONE + "/rollback", response_model=UpgradeOutcome, responses=CONFLICT)
+async def rollback(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, choice: RollbackBody = None
+) -> Response:
+    """Make a kept version the current one again and respawn into it."""
+    chosen = choice or Rollback()
+    return reply(await engine.rollback(workspace, name, number=chosen.number, reason=chosen.reason))
+
+
+@router.post(_ONE + "/pin", response_model=UpgradeOutcome, responses=CONFLICT)
+async def pin(
+    engine: Engine, workspace: WorkspaceId, name: BundleName, grounds: GroundsBody = None
+) -> Response:
+    """Replace a command that fetches its package at each start by an installed, pinned copy."""
+    return reply(await engine.pin(workspace, name, reason=reason_of(grounds)))
 
 
 @router.get(_ONE + "/impact", response_model=Impact)

@@ -42,6 +42,16 @@ STREAM: Refusals = {
     },
 }
 
+BEGUN: Refusals = {
+    **CONFLICT,
+    201: {
+        "description": "The run; a request that accepts `text/event-stream` gets the event `run` "
+        "and then the run's events, as `GET .../events` gives them",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+}
+"""A run was begun: its row, or all that follows on one stream."""
+
 MAX_INT = 2**63 - 1
 """The largest number a store keeps."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from roost.api.closing import until_closed
 from roost.api.frames import frame
 from roost.api.reply import reply
 from roost.api.routes.common import (
+    BEGUN,
     CONFLICT,
     MAX_INT,
     STREAM,
@@ -25,21 +27,56 @@ from roost.api.source import Engine, Source, Time
 from roost.api.stream import EventStream
 from roost.events import EventBus
 from roost.models import (
+    BeginRequest,
     CallRequest,
     Closing,
+    ExecRequest,
+    FinishRequest,
     RunDetail,
     RunEvent,
+    RunKind,
+    RunLease,
     RunQuery,
+    RunReport,
     RunStatus,
     RunView,
     StopOutcome,
+    SupersedeOutcome,
     ToolView,
 )
 
 router = APIRouter(prefix="/v1", tags=["runs"], route_class=StrictRoute)
 
 _BUNDLE = "/workspaces/{workspace}/bundles/{name}"
+_WORKSPACE = "/workspaces/{workspace}"
 _RUN = "/workspaces/{workspace}/runs/{run_id}"
+
+
+class Beginnings:
+    """Answers a request that began a run: with its row, or with all that follows."""
+
+    def __init__(self, request: Request, engine: Engine, source: Source, clock: Time) -> None:
+        self._wants_stream = accepts_events(request.headers.get("accept", ""))
+        self._engine = engine
+        self._source = source
+        self._clock = clock
+
+    def answer(self, run: RunView) -> Response:
+        """Return the answer; the stream holds every event, whenever the viewer begins to read."""
+        if not self._wants_stream:
+            return reply(run, 201)
+        followed = self._engine.run_events(run.workspace, run.id)
+        frames = _begun_frames(run, followed, self._source.bus)
+        return EventStream(frames, self._clock, status=201)
+
+
+Begun = Annotated[Beginnings, Depends()]
+
+
+def accepts_events(accept: str) -> bool:
+    """Say whether an ``Accept`` header names event streams; a wildcard asks for the row alone."""
+    kinds = (item.replace(" ", "").lower().split(";") for item in accept.split(","))
+    return any(kind == "text/event-stream" and "q=0" not in rest for kind, *rest in kinds)
 
 
 @router.get(_BUNDLE + "/tools", response_model=list[ToolView], responses=CONFLICT)
@@ -48,12 +85,12 @@ async def tools(engine: Engine, workspace: WorkspaceId, name: BundleName) -> Res
     return reply(await engine.tools(workspace, name))
 
 
-@router.post(_BUNDLE + "/calls", status_code=201, response_model=RunView, responses=CONFLICT)
+@router.post(_BUNDLE + "/calls", status_code=201, response_model=RunView, responses=BEGUN)
 async def call_tool(
-    engine: Engine, workspace: WorkspaceId, name: BundleName, request: CallRequest
+    engine: Engine, begun: Begun, workspace: WorkspaceId, name: BundleName, request: CallRequest
 ) -> Response:
     """Begin a tool call; answers with its run as soon as the row exists."""
-    return reply(await engine.call_tool(workspace, name, request), 201)
+    return begun.answer(await engine.call_tool(workspace, name, request))
 
 
 @router.get("/runs", response_model=list[RunView])
@@ -65,10 +102,22 @@ async def runs(
     status: Annotated[list[RunStatus] | None, Query(description="Any of these")] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     before: Annotated[str | None, Query(description="Only runs older than this one")] = None,
+    kind: Annotated[list[RunKind] | None, Query(description="Any of these")] = None,
+    since: Annotated[int | None, Query(ge=0, le=MAX_INT, description="Epoch milliseconds")] = None,
+    parent: Annotated[str | None, Query(description="Only runs that this one began")] = None,
 ) -> Response:
     """List runs, newest first."""
-    statuses = tuple(status or ())
-    query = RunQuery(workspace, bundle, scope, statuses, limit, before)
+    query = RunQuery(
+        workspace=workspace,
+        bundle=bundle,
+        scope=scope,
+        statuses=tuple(status or ()),
+        limit=limit,
+        before=before,
+        kinds=tuple(kind or ()),
+        since=since,
+        parent=parent,
+    )
     return reply(await engine.runs(query))
 
 
@@ -106,11 +155,74 @@ async def run_events(
     return EventStream(_run_frames(followed, source.bus), clock)
 
 
+@router.post(_WORKSPACE + "/exec", status_code=201, response_model=RunView, responses=BEGUN)
+async def exec_command(
+    engine: Engine, begun: Begun, workspace: WorkspaceId, request: ExecRequest
+) -> Response:
+    """Begin a command; answers with its run as soon as the row exists."""
+    return begun.answer(await engine.exec_command(workspace, request))
+
+
+@router.post(_WORKSPACE + "/runs", status_code=201, response_model=RunLease, responses=CONFLICT)
+async def begin_run(engine: Engine, workspace: WorkspaceId, request: BeginRequest) -> Response:
+    """Begin outside work and take its lease."""
+    return reply(await engine.begin_run(workspace, request), 201)
+
+
+@router.post(_RUN + "/report", response_model=RunLease, responses=CONFLICT)
+async def report_run(
+    engine: Engine, workspace: WorkspaceId, run_id: RunId, report: RunReport
+) -> Response:
+    """Store what outside work reports and renew its lease; an empty report is a heartbeat."""
+    return reply(await engine.report_run(workspace, run_id, report))
+
+
+@router.post(_RUN + "/finish", response_model=RunView, responses=CONFLICT)
+async def finish_run(
+    engine: Engine, workspace: WorkspaceId, run_id: RunId, end: FinishRequest
+) -> Response:
+    """Settle outside work; the first end stays."""
+    return reply(await engine.finish_run(workspace, run_id, end))
+
+
+@router.post(_RUN + "/retry", status_code=201, response_model=RunView, responses=CONFLICT)
+async def retry_run(engine: Engine, workspace: WorkspaceId, run_id: RunId) -> Response:
+    """Begin a new run with the input of a settled tool call or command."""
+    return reply(await engine.retry_run(workspace, run_id), 201)
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """The scope to make room in, the run that may be stopped for it, and the longest wait."""
+
+    scope: str
+    expected: str | None = None
+    wait_s: float = 10.0
+
+
+@router.post(_WORKSPACE + "/supersede", response_model=SupersedeOutcome)
+async def supersede(engine: Engine, workspace: WorkspaceId, wish: Supersede) -> Response:
+    """Stop the active run of a scope and wait until it has settled."""
+    outcome = await engine.supersede(
+        workspace, wish.scope, expected=wish.expected, wait_s=wish.wait_s
+    )
+    return reply(outcome)
+
+
 def _sequence_number(text: str | None) -> int | None:
     # Longer texts are no numbers that a store could hold.
     if text and len(text) < len(str(MAX_INT)) and text.isascii() and text.isdigit():
         return int(text)
     return None
+
+
+async def _begun_frames(
+    run: RunView, followed: AsyncIterator[RunEvent], bus: EventBus
+) -> AsyncGenerator[bytes, None]:
+    yield frame("run", run)
+    async with aclosing(_run_frames(followed, bus)) as frames:
+        async for piece in frames:
+            yield piece
 
 
 async def _run_frames(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from roost.client.discovery import ensure_daemon, find_daemon, stop_daemon
 from roost.client.wire import Wire
-from roost.demo.provision import provision
+from roost.demo.provision import keep_key_in_file, provision
 from roost.errors import RoostError
 from roost.settings.locations import default_demo_dir, socket_path
 
@@ -63,6 +63,7 @@ def _open(data_dir: Path, open_screen: OpenScreen) -> int:
         shutil.rmtree(data_dir, ignore_errors=True)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     (data_dir / DEMO_MARK).touch(mode=0o600)
+    keep_key_in_file(data_dir)
     # The screen paints at once; the bundles appear in it as they are installed.
     threading.Thread(target=_provision, args=(data_dir,), daemon=True).start()
     status = open_screen(str(data_dir), None)

@@ -98,6 +98,11 @@ def provision(wire: Wire, data_dir: Path) -> None:
         install(wire, bundle)
 
 
+def keep_key_in_file(data_dir: Path) -> None:
+    """Keep the demo out of the keyring of the system, which outlives its data."""
+    (data_dir / "settings.toml").write_text('vault_key_store = "file"\n')
+
+
 def install(wire: Wire, bundle: DemoBundle) -> None:
     """Install one bundle of the demo unless it is there."""
     _once(wire, f"/v1/workspaces/{bundle.workspace}/bundles", bundle.request)

@@ -18,7 +18,15 @@ from pathlib import Path
 from roost.client.discovery import ensure_daemon, find_daemon
 from roost.client.wire import Wire
 from roost.demo.app_steps import check_web_app, check_worker
-from roost.demo.provision import ACME, LAB, demo_bundles, demo_repo, install, make_repo
+from roost.demo.provision import (
+    ACME,
+    LAB,
+    demo_bundles,
+    demo_repo,
+    install,
+    keep_key_in_file,
+    make_repo,
+)
 from roost.demo.visitor import (
     START_BOUND_S,
     TourFailed,
@@ -97,6 +105,7 @@ class _Tour(Visitor):
 
     def _start(self) -> None:
         with self._step("the daemon starts in the background and answers"):
+            keep_key_in_file(self.data_dir)
             self.wire = Wire(ensure_daemon(str(self.data_dir)))
             status = self.wire.get("/v1/status")
             self._daemon_pid = status["pid"]

@@ -1,0 +1,262 @@
+"""`Courier`: keeps the lease of one run and carries what it tells, in order, over any gap.
+
+It blocks and starts nothing: a thread or a task calls `exchange` whenever one is due. The work
+itself only appends to the outbox and reads what the courier has learnt.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from roost.errors import DaemonUnreachable, RoostError, Unavailable
+from roost.sdk.outbox import Batch, Item, Outbox
+from roost.sdk.post import Post, Unheard
+
+FLUSH_S = 0.05
+"""What is told within this time goes in one report; people see it as immediate."""
+
+STOP_NOTICE_S = 3.0
+"""The longest silence: a stop waits 10 s, and the answer to a report is what tells of it."""
+
+BEGIN_PATIENCE_S = 5.0
+"""How long a begin waits for a daemon: one that restarts is back by then."""
+
+END_PATIENCE_S = 5.0
+"""How long work that needs no report waits at its end for a daemon that is away."""
+
+_FIRST_RETRY_S = 0.05
+_LONGEST_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What the daemon said last about the run."""
+
+    run_id: str
+    epoch: int
+    stop_requested: bool
+    last_seq: int
+    step_count: int
+    status: str
+
+    @classmethod
+    def read(cls, answer: dict[str, Any]) -> Lease:
+        """Read an answer of the API.
+
+        Raises:
+            Unavailable: it is none.
+        """
+        try:
+            run, epoch, stop = answer["run"], answer["epoch"], answer["stop_requested"]
+            return cls(run["id"], epoch, stop, run["last_seq"], run["step_count"], run["status"])
+        except (KeyError, TypeError):
+            raise Unavailable(
+                "what answers does not speak as a Roost daemon; is it another version?"
+            ) from None
+
+
+class Courier:
+    """Reports for one run.
+
+    Args:
+        post: speaks to the daemon.
+        lease: as it was taken.
+        lease_s: how long it holds, in seconds.
+        is_required: whether the work has to end when nobody can be told of it.
+    """
+
+    def __init__(self, post: Post, lease: Lease, *, lease_s: float, is_required: bool) -> None:
+        self.lease = lease
+        self.outbox = Outbox()
+        self.failure: RoostError | None = None
+        """Why nothing can be reported any more; the work hears of it at its next call."""
+        self._post = post
+        self._lease_s = lease_s
+        self._is_required = is_required
+        self._heartbeat_s = min(lease_s / 3, STOP_NOTICE_S)
+        self._heard_at = time.monotonic()
+        self._told_at: float | None = None
+        """When the oldest item was told that waits; None for long ago."""
+        self._retry_at: float | None = None
+        self._retry_s = _FIRST_RETRY_S
+        self._doubtful: Batch | None = None
+        """What may have arrived, although no answer came."""
+        self._is_silent = False
+        self._give_up_at = math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be reported any more."""
+        return self.failure is not None or self._is_silent
+
+    def tell(self, item: Item) -> None:
+        """Take what the work tells; `check` first."""
+        if self._is_silent:
+            return
+        if self.outbox.is_empty:
+            self._told_at = time.monotonic()
+        self.outbox.put(item)
+
+    def check(self) -> None:
+        """Raise why nothing can be reported any more.
+
+        Raises:
+            LeaseLost, RoostUnreachable, or what the daemon refused a report with.
+        """
+        if self.failure is not None:
+            raise self.failure
+
+    def due_in(self) -> float | None:
+        """Return in how many seconds an exchange is due; None for never."""
+        if self.is_over:
+            return None
+        at = self._heard_at + self._heartbeat_s
+        if self._retry_at is not None:
+            at = self._retry_at
+        elif not self.outbox.is_empty:
+            at = 0.0 if self._told_at is None else min(at, self._told_at + FLUSH_S)
+        return max(0.0, at - time.monotonic())
+
+    def exchange(self) -> None:
+        """Report the oldest batch, or nothing to keep the lease; never raises."""
+        try:
+            if self._doubtful is not None:
+                self._clear_doubt(self._doubtful)
+            else:
+                self._report()
+        except (Unheard, Unavailable) as error:
+            self._try_again(str(error))
+        except RoostError as error:
+            self._end(error)
+
+    def finish(self, body: dict[str, Any], pause: Callable[[float], object] = time.sleep) -> None:
+        """Report what is left and settle the run.
+
+        Args:
+            body: status, error and result of the finishing request.
+            pause: waits for some seconds.
+
+        Raises:
+            LeaseLost, RoostUnreachable, or what the daemon refused with.
+        """
+        if not self._is_required:
+            self._give_up_at = time.monotonic() + END_PATIENCE_S
+        while not self.is_over and not self.outbox.is_empty:
+            self._exchange_when_allowed(pause)
+        while not self.is_over:
+            if self._settles(body):
+                return
+            self._wait_for_retry(pause)
+        self.check()
+
+    def _exchange_when_allowed(self, pause: Callable[[float], object]) -> None:
+        self._wait_for_retry(pause)
+        self.exchange()
+
+    def _wait_for_retry(self, pause: Callable[[float], object]) -> None:
+        if self._retry_at is not None:
+            pause(max(0.0, self._retry_at - time.monotonic()))
+
+    def _settles(self, body: dict[str, Any]) -> bool:
+        try:
+            self._post.finish(self.lease.run_id, {"epoch": self.lease.epoch, **body})
+            return True
+        except (Unheard, Unavailable) as error:
+            self._try_again(str(error))
+        except RoostError as error:
+            self._end(error)
+        return False
+
+    def _report(self) -> None:
+        batch = self.outbox.first()
+        try:
+            self._renew(batch.body())
+        except Unheard as error:
+            if error.may_have_arrived and batch.has_events:
+                self._doubtful = batch
+            raise
+        self.outbox.drop(batch)
+        if not batch.is_last:
+            self._told_at = None  # there is enough for another report at once
+
+    def _clear_doubt(self, batch: Batch) -> None:
+        """Ask without telling anything whether a batch has arrived."""
+        before = self.lease
+        self._renew({})
+        self._doubtful = None
+        has_stepped = self.lease.step_count > before.step_count
+        has_more = self.lease.last_seq > before.last_seq
+        if has_stepped if batch.steps else has_more:
+            self.outbox.drop(batch)
+
+    def _renew(self, told: dict[str, Any]) -> None:
+        sent_at = time.monotonic()
+        answer = self._post.report(self.lease.run_id, {"epoch": self.lease.epoch, **told})
+        self.lease = Lease.read(answer)
+        self._heard_at = self._told_at = sent_at
+        self._retry_at, self._retry_s = None, _FIRST_RETRY_S
+
+    def _try_again(self, why: str) -> None:
+        now = time.monotonic()
+        if now >= min(self._heard_at + self._lease_s, self._give_up_at):
+            self._end(_unreachable(self.lease.run_id, now - self._heard_at, why))
+        self._retry_at = now + self._retry_s
+        self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
+
+    def _end(self, error: RoostError) -> None:
+        if isinstance(error, DaemonUnreachable) and not self._is_required:
+            self._is_silent = True
+            say_unreported(error.message)
+        else:
+            self.failure = error
+        self.outbox.clear()
+
+
+def begin(
+    post: Post,
+    body: dict[str, Any],
+    patience_s: float,
+    pause: Callable[[float], object] = time.sleep,
+) -> dict[str, Any]:
+    """Begin a run and return its lease; `body` needs a key, for an answer may get lost.
+
+    Raises:
+        RoostUnreachable: nobody answered within `patience_s` seconds.
+        AlreadyActive, IdempotencyConflict, WorkspaceNotFound, BadInput: no run was begun.
+    """
+    deadline, retry_s = time.monotonic() + patience_s, _FIRST_RETRY_S
+    while True:
+        try:
+            return post.begin(body)
+        except (Unheard, Unavailable) as error:
+            if time.monotonic() + retry_s > deadline:
+                raise DaemonUnreachable(
+                    f"no Roost daemon takes the run ({error}); `roost serve` starts one"
+                ) from error
+        pause(retry_s)
+        retry_s = min(retry_s * 2, _LONGEST_RETRY_S)
+
+
+_said_lock = threading.Lock()
+_said: list[str] = []
+
+
+def say_unreported(why: str) -> None:
+    """Say on stderr, once in this process, that work goes on unreported."""
+    with _said_lock:
+        if not _said:
+            _said.append(why)
+            sys.stderr.write(f"roost: this work goes on unreported: {why}\n")
+
+
+def _unreachable(run_id: str, silent_s: float, why: str) -> DaemonUnreachable:
+    return DaemonUnreachable(
+        f"the Roost daemon has not answered for run {run_id} for {silent_s:.1f} s ({why}); "
+        "`roost status` tells whether it is alive"
+    )

@@ -1,0 +1,142 @@
+"""`Post`: sends one JSON request after another to the daemon's socket."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import os
+import socket
+from typing import Any
+from urllib.parse import quote
+
+from roost.errors import BadInput, NotFound, RoostError, Unavailable, error_from_wire
+from roost.sdk.place import Place
+
+TIMEOUT_S = 10.0
+"""Reports are answered by one write; this much covers a machine under heavy load."""
+
+
+class Unheard(Exception):
+    """No answer came.
+
+    Args:
+        why: what the system says.
+        may_have_arrived: whether the daemon may have carried the request out.
+    """
+
+    def __init__(self, why: Exception, *, may_have_arrived: bool) -> None:
+        super().__init__(getattr(why, "strerror", None) or str(why) or type(why).__name__)
+        self.may_have_arrived = may_have_arrived
+
+
+class Post:
+    """Speaks to one workspace of a daemon; every request has a connection of its own.
+
+    Every method raises `Unheard` when nobody answers, and the daemon's own error, rebuilt, when it
+    answers with one: `Unavailable` where the same request may succeed later.
+
+    Args:
+        place: where, and with which token.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._workspace = place.workspace
+        self._headers = {"Content-Type": "application/json", "Connection": "close"}
+        if place.token is not None:
+            self._headers["Authorization"] = f"Bearer {place.token}"
+
+    def begin(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Begin a run and return its lease."""
+        if self._workspace is None:
+            self._workspace = _only_one(self._ask("GET", "/v1/workspaces"))
+        return self._post("/runs", body)
+
+    def report(self, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Report and return the renewed lease."""
+        return self._post(f"/runs/{_segment(run_id)}/report", body)
+
+    def finish(self, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Settle a run."""
+        return self._post(f"/runs/{_segment(run_id)}/finish", body)
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert self._workspace is not None, "a run is begun first"
+        where = f"/v1/workspaces/{_segment(self._workspace)}{path}"
+        answer: dict[str, Any] = self._ask("POST", where, json.dumps(body).encode())
+        return answer
+
+    def _ask(self, method: str, where: str, text: bytes | None = None) -> Any:
+        connection = _SocketConnection(self._place.socket)
+        try:
+            self._connect(connection)
+            try:
+                connection.request(method, where, text, self._headers)
+                answer = connection.getresponse()
+                return _answered(answer.status, answer.read())
+            except (OSError, http.client.HTTPException) as error:
+                raise Unheard(error, may_have_arrived=True) from error
+        finally:
+            connection.close()
+
+    def _connect(self, connection: http.client.HTTPConnection) -> None:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise Unheard(error, may_have_arrived=False) from error
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("roost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        _check_owner(self._path)
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+def _answered(status: int, body: bytes) -> Any:
+    try:
+        answer = json.loads(body)
+        if 200 <= status < 300:
+            return answer
+        error = answer["error"]
+        found = error_from_wire(error["code"], error["message"], error.get("details") or {})
+    except (ValueError, TypeError, KeyError):
+        raise Unavailable(
+            f"the daemon answered with status {status} and nothing that can be read; is it of "
+            "another version?"
+        ) from None
+    raise _retried_if_internal(found, status)
+
+
+def _retried_if_internal(error: RoostError, status: int) -> RoostError:
+    return Unavailable(error.message) if status >= 500 else error
+
+
+def _only_one(workspaces: list[dict[str, Any]]) -> str:
+    names = [str(view["id"]) for view in workspaces]
+    if not names:
+        raise NotFound("there is no workspace yet; make one with `roost workspace create NAME`")
+    if len(names) > 1:
+        raise BadInput(
+            f"there are the workspaces {', '.join(names)}; choose one by `workspace=` or by "
+            "ROOST_WORKSPACE"
+        )
+    return names[0]
+
+
+def _segment(text: str) -> str:
+    """Quote one path segment; dots too, because ``..`` would be resolved away."""
+    return quote(text, safe="").replace(".", "%2E")
+
+
+def _check_owner(path: str) -> None:
+    """Refuse a socket that somebody else put there."""
+    me, owner = os.geteuid(), os.stat(path).st_uid
+    if me != 0 and owner not in (me, 0):
+        raise PermissionError(errno.EPERM, f"it belongs to the user with id {owner}")

@@ -187,14 +187,14 @@ def test_the_workspace_must_be_clear(engine: ServedEngine) -> None:
     assert roost(engine.data_dir, "add", "-w", "nope", "--", "tool").code == 3
 
 
-def test_the_only_workspace_needs_no_naming_and_none_is_not_found() -> None:
+def test_the_only_workspace_needs_no_naming_and_a_first_install_makes_one() -> None:
     with served(FakeEngine(workspaces=("solo",))) as engine:
         done = roost(engine.data_dir, "add", "--json", "--", "tool")
         assert from_json(done.out, BundleView).workspace == "solo"
     with served(FakeEngine(workspaces=())) as engine:
-        done = roost(engine.data_dir, "add", "--", "tool")
-        assert done.code == 3
-        assert "roost workspace create" in done.err
+        done = roost(engine.data_dir, "add", "--json", "--", "tool")
+        assert from_json(done.out, BundleView).workspace == "default"
+        assert roost(engine.data_dir, "add", "-w", "other", "--", "tool").code == 3
 
 
 def test_a_name_that_is_taken_is_a_conflict(engine: ServedEngine) -> None:

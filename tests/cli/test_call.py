@@ -15,6 +15,7 @@ from tests.support.served_engine import ServedEngine, served
 
 from roost.cli.call import typed_argument
 from roost.cli.run_outcome import result_text
+from roost.client.sse import ServerEvent
 from roost.client.wire import Wire
 from roost.errors import BadInput
 from roost.models import RunDetail, RunError, RunEvent, RunStatus, RunView, ToolView
@@ -120,7 +121,7 @@ def test_arguments_that_cannot_be_read_begin_no_run(
 def test_a_call_follows_its_run_until_it_has_settled(engine: ServedEngine) -> None:
     with _in_background(engine, "call", "app", "wait") as running:
         engine.do(lambda fake: fake.progress("r-0001", 1, 3, "reading"))
-        engine.do(lambda fake: fake.finish_run("r-0001", result={"structuredContent": {"a": 1}}))
+        engine.do(lambda fake: fake.settle_run("r-0001", result={"structuredContent": {"a": 1}}))
         done = running.result(10)
     assert done.code == 0
     assert "step   1/3 reading" in done.err
@@ -130,7 +131,7 @@ def test_a_call_follows_its_run_until_it_has_settled(engine: ServedEngine) -> No
 def test_a_run_that_fails_exits_1_with_its_reason(engine: ServedEngine) -> None:
     error = RunError("tool_error", "the tool said no")
     with _in_background(engine, "call", "app", "wait") as running:
-        engine.do(lambda fake: fake.finish_run("r-0001", RunStatus.FAILED, error=error))
+        engine.do(lambda fake: fake.settle_run("r-0001", RunStatus.FAILED, error=error))
         done = running.result(10)
     assert done.code == 1
     assert "run r-0001 failed: the tool said no" in done.err
@@ -162,7 +163,13 @@ def _interrupt_follow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ctrl_c_asks_the_called_run_to_stop(
     engine: ServedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _interrupt_follow(monkeypatch)
+    begin = Wire.begin_and_follow
+
+    def begin_and_interrupt(self: Wire, path: str, body: bytes) -> Iterator[ServerEvent]:
+        yield next(begin(self, path, body))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Wire, "begin_and_follow", begin_and_interrupt)
     done = roost(engine.data_dir, "call", "app", "wait")
     assert (done.code, done.out) == (130, "")
     assert "r-0001 was stopped" in done.err
@@ -184,7 +191,7 @@ def test_following_prints_each_event_once_and_exits_as_the_run_ended(engine: Ser
     roost(engine.data_dir, "call", "app", "wait", "-d")
     with _in_background(engine, "run", "follow", "r-0001", "--json") as running:
         engine.do(lambda fake: fake.output("r-0001", "working"))
-        engine.do(lambda fake: fake.finish_run("r-0001", RunStatus.ABORTED))
+        engine.do(lambda fake: fake.settle_run("r-0001", RunStatus.ABORTED))
         done = running.result(10)
     events = [from_json(line, RunEvent) for line in done.out.splitlines()]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))

@@ -16,6 +16,7 @@ from roost.errors import BadInput
 from roost.models import (
     BundleSettings,
     InstallRequest,
+    KeepArguments,
     ResourceLimits,
     RespawnStrategy,
     RestartPolicy,
@@ -30,6 +31,7 @@ ALL_OPTIONS = [
     *("--restart", "on-failure", "--strategy", "handover", "--start-budget", "2m"),
     *("--settle", "500ms", "--stop-grace", "7", "--drain", "1.5s", "--call-idle", "1m"),
     *("--call-cap", "2h", "--probe-interval", "0", "--probe-misses", "5"),
+    *("--max-calls", "4", "--keep-arguments", "names"),
     *("--limit", "open_files=4K", "--limit", "memory-bytes=1G", "--limit", "core_bytes=0"),
 ]
 
@@ -44,6 +46,8 @@ ALL_SETTINGS = BundleSettings(
     call_cap_s=7200,
     probe_interval_s=0,
     probe_misses=5,
+    max_calls=4,
+    keep_arguments=KeepArguments.NAMES,
     protected=True,
     limits=ResourceLimits(open_files=4096, memory_bytes=1 << 30, core_bytes=0),
 )
@@ -120,7 +124,7 @@ def test_show_tells_the_settings_it_was_given(engine: ServedEngine) -> None:
         "handover",
         "starts after",
         "start 120s, settle 0.5s, drain 1.5s, stop 7s",
-        "idle 60s, at most 7200s",
+        "idle 60s, at most 7200s, 4 at a time, only names of arguments kept",
         "never",
         "open_files 4096, memory_bytes 1073741824, core_bytes 0",
     ):
@@ -139,6 +143,9 @@ def test_show_tells_the_settings_it_was_given(engine: ServedEngine) -> None:
         (["--drain", "1e3"], "--drain takes a length of time"),
         (["--drain", "9" * 400], "--drain takes a length of time"),
         (["--probe-misses", "0"], "--probe-misses takes a whole number from 1"),
+        (["--max-calls", "-1"], "--max-calls takes a whole number from 0"),
+        (["--max-calls", "many"], "--max-calls takes a whole number from 0"),
+        (["--keep-arguments", "some"], "--keep-arguments is one of all, names, none"),
         (["--limit", "open_files"], "--limit takes NAME=VALUE"),
         (["--limit", "wings=2"], "--limit takes NAME=VALUE"),
         (["--limit", "open_files=many"], "--limit open_files takes a whole number"),

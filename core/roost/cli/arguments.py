@@ -38,7 +38,8 @@ class Syntax:
 
     Args:
         name: how the command is called, for error messages: ``roost logs``.
-        operands: names of its operands; optional ones in brackets, as in ``BUNDLE [TOOL]``.
+        operands: names of its operands; optional ones in brackets, as in ``BUNDLE [TOOL]``,
+            and one that may be repeated with dots: ``[NAME...]``.
         options: its options.
         rest: what may follow ``--``, or empty when nothing may.
     """
@@ -144,7 +145,8 @@ def check_operands(syntax: Syntax, given: Arguments) -> None:
     if len(given.operands) < len(needed):
         missing = " ".join(needed[len(given.operands) :])
         raise usage_error(f"`{syntax.name}` needs {missing}; see `{syntax.name} --help`")
-    if len(given.operands) > len(syntax.operands):
+    is_open = bool(syntax.operands) and syntax.operands[-1].endswith("...]")
+    if len(given.operands) > len(syntax.operands) and not is_open:
         takes = " ".join(syntax.operands) or "no operands"
         raise usage_error(f"`{syntax.name}` takes {takes}; see `{syntax.name} --help`")
     if given.rest is not None and not syntax.rest:

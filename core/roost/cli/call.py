@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from roost.cli.arguments import Arguments, Option, usage_error
@@ -14,8 +14,9 @@ from roost.cli.run_outcome import event_line, outcome_code, outcome_sentence, re
 from roost.cli.session import Session
 from roost.cli.verb import Verb
 from roost.client.json_text import parse
+from roost.client.sse import ServerEvent
 from roost.client.wire import Wire
-from roost.errors import DaemonUnreachable
+from roost.errors import DaemonUnreachable, ShuttingDown
 from roost.models import CallRequest
 from roost.models.codec import to_json
 
@@ -30,17 +31,9 @@ def _call(session: Session, given: Arguments) -> int:
         scope=given.one("scope"),
         idempotency_key=given.one("key"),
     )
-    run = wire.send("POST", bundle.path("calls"), to_json(request))
     if given.has("detach"):
-        return _print_begun(session, run)
-    try:
-        _follow(session, wire, run)
-    except KeyboardInterrupt:
-        return _stop(session, wire, run)
-    except DaemonUnreachable:
-        session.terminal.note(f"run {run['id']} may go on; `roost run follow {run['id']}` shows it")
-        raise
-    return _finish(session, wire, run)
+        return _print_begun(session, wire.send("POST", bundle.path("calls"), to_json(request)))
+    return _follow(session, wire, wire.begin_and_follow(bundle.path("calls"), to_json(request)))
 
 
 def _print_begun(session: Session, run: Mapping[str, Any]) -> int:
@@ -52,9 +45,21 @@ def _print_begun(session: Session, run: Mapping[str, Any]) -> int:
     return OK
 
 
-def _follow(session: Session, wire: Wire, run: Mapping[str, Any]) -> None:
-    for event in wire.follow(run_path(run["workspace"], run["id"], "events")):
-        session.terminal.note(event_line(parse(event.data.encode())))
+def _follow(session: Session, wire: Wire, events: Iterator[ServerEvent]) -> int:
+    """Show a run that the first event begins, until it has settled or is stopped."""
+    first = next(events, None)
+    if first is None:
+        raise ShuttingDown
+    run = parse(first.data.encode())
+    try:
+        for event in events:
+            session.terminal.note(event_line(parse(event.data.encode())))
+    except KeyboardInterrupt:
+        return _stop(session, wire, run)
+    except DaemonUnreachable:
+        session.terminal.note(f"run {run['id']} may go on; `roost run follow {run['id']}` shows it")
+        raise
+    return _finish(session, wire, run)
 
 
 def _finish(session: Session, wire: Wire, run: Mapping[str, Any]) -> int:

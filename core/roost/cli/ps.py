@@ -9,6 +9,7 @@ from roost.cli.words import (
     NOTHING,
     duration,
     is_process_shown,
+    kind_text,
     latency,
     now_ms,
     percent,
@@ -81,7 +82,7 @@ def _cells(bundle: Mapping[str, Any], now: int) -> tuple[Cell, ...]:
     return (
         state_cell(bundle, now),
         Cell(bundle["name"], "head"),
-        Cell(f"{bundle['kind']} {bundle['runtime']}", "dim"),
+        Cell(kind_text(bundle), "dim"),
         Cell(generation.get("number", NOTHING)),
         Cell((is_up and generation.get("pid")) or NOTHING, "dim"),
         Cell(duration(now - bundle["since"]) if is_up else NOTHING),

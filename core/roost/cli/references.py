@@ -65,8 +65,11 @@ def find_bundle(session: Session, wire: Wire, text: str) -> BundleRef:
     return BundleRef(found[0]["workspace"], text)
 
 
-def find_workspace(session: Session, wire: Wire) -> str:
+def find_workspace(session: Session, wire: Wire, *, or_first: bool = False) -> str:
     """Return the workspace of ``-w``, or the only one there is.
+
+    Args:
+        or_first: whether the one that a first install makes will do where there is none.
 
     Raises:
         BadInput: there are several.
@@ -75,6 +78,8 @@ def find_workspace(session: Session, wire: Wire) -> str:
     if session.workspace is not None:
         return session.workspace
     ids = [str(view["id"]) for view in wire.get("/v1/workspaces")]
+    if not ids and or_first:
+        return "default"
     if not ids:
         raise NotFound("there is no workspace yet; make one with `roost workspace create NAME`")
     _refuse_several("workspaces", ids, "choose one with -w")

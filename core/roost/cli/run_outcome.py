@@ -20,11 +20,16 @@ _SAID = {
 
 def event_line(event: Mapping[str, Any]) -> str:
     """Return one event of a run as a line."""
-    count = ""
-    if event["current"] is not None:
-        total = event["total"]
-        count = f"{event['current']:g}" + (f"/{total:g} " if total is not None else " ")
-    return f"{clock_time(event['at'])} {event['kind']:<6} {count}{event['message']}"
+    return f"{clock_time(event['at'])} {event['kind']:<6} {counted(event)}"
+
+
+def counted(event: Mapping[str, Any]) -> str:
+    """Return the message of an event, behind its figures where it is a step that has some."""
+    if event["current"] is None or event["kind"] != "step":
+        return str(event["message"])
+    total = event["total"]
+    count = f"{event['current']:g}" + (f"/{total:g}" if total is not None else "")
+    return f"{count} {event['message']}"
 
 
 def outcome_code(run: Mapping[str, Any]) -> int:

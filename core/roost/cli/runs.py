@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from roost.cli.arguments import Arguments, Option, usage_error
+from roost.cli.arguments import Arguments, Option
 from roost.cli.exit_codes import OK
-from roost.cli.references import find_bundle
+from roost.cli.run_filters import ACTIVE, CHOICE, chosen_query
 from roost.cli.session import Session
-from roost.cli.table import Cell
+from roost.cli.table import Cell, clean, cut
 from roost.cli.verb import Verb
-from roost.cli.words import NOTHING, STATUSES, date_time, latency, now_ms, status_cell
+from roost.cli.words import (
+    NOTHING,
+    clock_time,
+    date_time,
+    latency,
+    now_ms,
+    spaced,
+    status_cell,
+)
 from roost.client.json_text import parse
-from roost.client.wire import Wire
 
 DEFAULT_LIMIT = 50
 
-_ACTIVE = ("pending", "running")
+TITLE_WIDTH = 26
+"""Columns of a title on a terminal of 80: with it, all that tells runs apart fits."""
+
+NARROW = 100
+"""Below so many columns titles are cut, and the time of day stands for the date."""
 
 
 def _runs(session: Session, given: Arguments) -> int:
     wire = session.reader()
-    answer = wire.get_raw("/v1/runs", **_query(session, wire, given))
+    query = chosen_query(session, wire, given)
+    query |= {"limit": given.whole("limit", DEFAULT_LIMIT), "before": given.one("before")}
+    answer = wire.get_raw("/v1/runs", **query)
     if session.is_json:
         session.terminal.json_text(answer)
         return OK
@@ -30,28 +43,26 @@ def _runs(session: Session, given: Arguments) -> int:
     if not runs:
         session.terminal.note("no runs match")
         return OK
-    now = now_ms()
-    header = ("STATUS", "RUN", "WORKSPACE", "SCOPE", "TITLE", "STEPS", "TOOK", "BEGAN", "REMARK")
-    session.terminal.table(header, [_cells(run, now) for run in runs], ("STEPS", "TOOK"))
+    print_runs(session, runs)
     return OK
 
 
-def _query(session: Session, wire: Wire, given: Arguments) -> dict[str, object]:
-    statuses = (*given.every("status"), *(_ACTIVE if given.has("active") else ()))
-    unknown = [status for status in statuses if status not in STATUSES]
-    if unknown:
-        raise usage_error(f"there is no status {unknown[0]!r}; use {', '.join(STATUSES)}")
-    query: dict[str, object] = {
-        "workspace": session.workspace,
-        "scope": given.one("scope"),
-        "status": statuses,
-        "limit": given.whole("limit", DEFAULT_LIMIT),
-        "before": given.one("before"),
-    }
-    if (named := given.one("bundle")) is not None:
-        bundle = find_bundle(session, wire, named)
-        query |= {"workspace": bundle.workspace, "bundle": bundle.name}
-    return query
+def print_runs(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Write runs as a table; what tells them apart fits into 80 columns."""
+    now = now_ms()
+    width = session.terminal.width
+    is_narrow = width is not None and width < NARROW
+    header = ("STATUS", "RUN", "TITLE", "TOOK", "BEGAN", "SCOPE", "STEPS", "WORKSPACE", "REMARK")
+    rows = [_cells(run, now, is_narrow=is_narrow) for run in runs]
+    session.terminal.table(header, rows, ("STEPS", "TOOK"))
+
+
+STOPPING = {
+    "asked": "asked to stop",
+    "terminating": "stopping: TERM was sent",
+    "killing": "stopping: KILL was sent",
+}
+"""How far a stop has come, in words."""
 
 
 def took(run: Mapping[str, Any], now: int) -> str:
@@ -65,10 +76,12 @@ def remark(run: Mapping[str, Any]) -> str:
     """Return why a run ended badly, or what it is at."""
     if run["error"]:
         return str(run["error"]["sentence"])
-    if run["status"] not in _ACTIVE:
+    if run["status"] not in ACTIVE:
         return ""
+    if run["stop_phase"]:
+        return STOPPING.get(run["stop_phase"], spaced(run["stop_phase"]))
     if run["stop_requested_at"]:
-        return "stop requested"
+        return "asked to stop"
     return progress_text(run["progress"]) if run["progress"] else ""
 
 
@@ -79,33 +92,39 @@ def progress_text(progress: Mapping[str, Any]) -> str:
     return f"{count} {progress['message'] or ''}".rstrip()
 
 
-def _cells(run: Mapping[str, Any], now: int) -> tuple[Cell, ...]:
+def _cells(run: Mapping[str, Any], now: int, *, is_narrow: bool) -> tuple[Cell, ...]:
+    title, began = clean(run["title"]), date_time(run["created_at"])
+    if is_narrow:
+        title = cut(title, TITLE_WIDTH)
+        if now - run["created_at"] < _DAY_MS:
+            began = clock_time(run["created_at"])
     return (
         status_cell(run),
         Cell(run["id"], "head"),
-        Cell(run["workspace"]),
-        Cell(run["scope"] or NOTHING),
-        Cell(run["title"]),
-        Cell(run["step_count"]),
+        Cell(title),
         Cell(took(run, now)),
-        Cell(date_time(run["created_at"]), "dim"),
+        Cell(began, "dim"),
+        Cell(run["scope"] or NOTHING),
+        Cell(run["step_count"]),
+        Cell(run["workspace"]),
         Cell(remark(run)),
     )
 
+
+_DAY_MS = 86_400_000
 
 VERBS = (
     Verb(
         "runs",
         _runs,
-        "",
+        "[FILTER...]",
         (
-            Option("--bundle", "BUNDLE", "only runs of this bundle"),
-            Option("--scope", "SCOPE", "only runs of this scope"),
-            Option("--status", "STATUS", "only runs of this status; may be given several times"),
-            Option("--active", "", "only runs that have not settled"),
+            *CHOICE,
             Option("-n --limit", "N", f"how many at most; {DEFAULT_LIMIT} if not given"),
             Option("--before", "RUN", "only runs older than this one"),
         ),
-        details="--json prints a list of RunView.",
+        details="FILTER is text as on the screen: `state:failed kind:tool since:1h`, with status, "
+        "state, kind,\nbundle, scope, workspace, parent and since. --json prints a list of "
+        "RunView.",
     ),
 )

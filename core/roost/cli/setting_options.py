@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from roost.cli.arguments import Arguments, Option, usage_error
-from roost.models import RespawnStrategy, RestartPolicy
+from roost.models import KeepArguments, RespawnStrategy, RestartPolicy
 
 LIMITS = ("open_files", "memory_bytes", "processes", "core_bytes")
 
 _RESTARTS = tuple(policy.value for policy in RestartPolicy)
 _STRATEGIES = tuple(strategy.value for strategy in RespawnStrategy)
+_KEPT = tuple(policy.value for policy in KeepArguments)
 
 OPTIONS = (
     Option(
@@ -26,6 +28,10 @@ OPTIONS = (
     Option("--drain", "TIME", "how long calls go on when their process is replaced"),
     Option("--call-idle", "TIME", "a tool call without progress for this long is timed out"),
     Option("--call-cap", "TIME", "longest tool call, whatever progress it reports"),
+    Option("--max-calls", "N", "tool calls under way at a time, the others wait; 0 for no limit"),
+    Option(
+        "--keep-arguments", "POLICY", f"what a run keeps of a call's arguments: {', '.join(_KEPT)}"
+    ),
     Option("--probe-interval", "TIME", "between two liveness probes; 0 never probes"),
     Option("--probe-misses", "N", "probes missed in a row after which the process is replaced"),
     Option("--limit", "NAME=VALUE", f"one of {', '.join(LIMITS)}; K, M and G, or none; repeatable"),
@@ -57,6 +63,10 @@ def read_settings(given: Arguments) -> dict[str, Any]:
     }
     if given.has("probe-misses"):
         found["probe_misses"] = given.whole("probe-misses", 1)
+    if given.has("max-calls"):
+        found["max_calls"] = given.whole("max-calls", 0, least=0)
+    if (kept := given.one("keep-arguments")) is not None:
+        found["keep_arguments"] = KeepArguments(_chosen("keep-arguments", kept, _KEPT))
     if (policy := given.one("restart")) is not None:
         found["restart"] = RestartPolicy(_chosen("restart", policy, _RESTARTS))
     if (strategy := given.one("strategy")) is not None:
@@ -118,10 +128,18 @@ def settings_facts(settings: dict[str, Any], after: list[str]) -> list[tuple[str
         ("strategy", settings["strategy"]),
         ("starts after", ", ".join(after)),
         ("time to", _times(settings, ("start_budget_s", "settle_s", "drain_s", "stop_grace_s"))),
-        ("calls", _times(settings, ("call_idle_s", "call_cap_s"))),
+        ("calls", ", ".join(_call_facts(settings))),
         ("probes", f"every {probe:g}s, {settings['probe_misses']} misses" if probe else "never"),
         ("limits", ", ".join(f"{name} {value}" for name, value in limits.items())),
     ]
+
+
+def _call_facts(settings: dict[str, Any]) -> Iterator[str]:
+    yield _times(settings, ("call_idle_s", "call_cap_s"))
+    if settings.get("max_calls"):
+        yield f"{settings['max_calls']} at a time"
+    if (kept := settings.get("keep_arguments", KeepArguments.ALL)) != KeepArguments.ALL:
+        yield f"{'no' if kept == KeepArguments.NONE else 'only names of'} arguments kept"
 
 
 _WORDS: dict[str, str] = {

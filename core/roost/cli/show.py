@@ -14,7 +14,7 @@ from roost.cli.setting_options import settings_facts
 from roost.cli.table import Cell
 from roost.cli.terminal import Terminal
 from roost.cli.verb import Verb
-from roost.cli.words import NOTHING, date_time, now_ms, spaced, start_text, state_cell
+from roost.cli.words import NOTHING, date_time, kind_text, now_ms, spaced, start_text, state_cell
 from roost.client.json_text import parse
 
 
@@ -43,7 +43,7 @@ def _facts(detail: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("title", view["title"]),
         ("state", f"{state_cell(view, now_ms()).text}, since {date_time(view['since'])}"),
         ("reason", reason["sentence"] if reason else ""),
-        ("kind", f"{view['kind']} {view['runtime']}"),
+        ("kind", kind_text(view)),
         ("version", view["version"]),
         ("source", f"{source['kind']} {source['origin']}"),
         ("command", shlex.join(detail["argv"])),

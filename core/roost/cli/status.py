@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from roost.cli.arguments import Arguments
     from roost.cli.session import Session
+    from roost.client.wire import Wire
 
 
 def _status(session: Session, given: Arguments) -> int:
@@ -33,6 +34,7 @@ def _status(session: Session, given: Arguments) -> int:
             ("data", daemon["data_dir"]),
             ("socket", wire.socket_path),
             ("log", _log(daemon["data_dir"])),
+            ("key", _key(wire)),
             ("uses", f"{percent(daemon['cpu_percent'])} cpu, {size(daemon['rss_bytes'])}"),
             ("viewers", str(daemon["viewers"])),
             ("orphans", str(daemon["orphans"])),
@@ -48,6 +50,18 @@ def _log(data_dir: str) -> str:
     """Return the daemon's own log, if it has one: in the foreground others collect it."""
     path = log_path(data_dir)
     return path if os.path.exists(path) else ""
+
+
+def _key(wire: Wire) -> str:
+    """Return where the key of the credentials is kept, nothing while the store cannot tell."""
+    try:
+        return str(wire.get("/v1/vault")["described"])
+    except Exception as error:
+        from roost.errors import Unavailable  # loaded by now, and by nothing that went well
+
+        if not isinstance(error, Unavailable):
+            raise
+        return ""
 
 
 def _daemon_line(daemon: Mapping[str, Any]) -> str:

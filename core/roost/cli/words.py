@@ -34,6 +34,7 @@ __all__ = [
     "date_time",
     "duration",
     "is_process_shown",
+    "kind_text",
     "latency",
     "now_ms",
     "percent",
@@ -140,3 +141,9 @@ def _why_dead(bundle: Mapping[str, Any]) -> str:
         return f"{spaced(step)} failed"
     reason = bundle.get("reason")
     return spaced(reason["code"]) if reason else ""
+
+
+def kind_text(view: Mapping[str, Any]) -> str:
+    """Return a bundle's kind with its runtime, which a server elsewhere does not have."""
+    kind = "mcp http" if view["kind"] == "mcp-http" else str(view["kind"])
+    return kind if view["runtime"] == "elsewhere" else f"{kind} {view['runtime']}"

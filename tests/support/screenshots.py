@@ -120,6 +120,19 @@ async def wide(engine: EngineAPI, album: Album) -> None:
         await until(pilot, lambda text: "Help" in text)
         album.take(pilot, "help")
         await pilot.press("escape")
+        await runs(pilot, album)
+
+
+async def runs(pilot: App, album: Album) -> None:
+    """All runs, and the page of the one that is under way."""
+    await pilot.press("3")
+    await until(pilot, lambda text: "tool call" in text)
+    album.take(pilot, "runs")
+    await pilot.press("g", "enter")
+    await until(pilot, lambda text: "steps" in text and "sector 12 of 40" in text)
+    album.take(pilot, "run")
+    await pilot.press("escape", "escape")
+    await until(pilot, lambda text: "Bundles" in text)
 
 
 async def narrow(engine: EngineAPI, album: Album) -> None:

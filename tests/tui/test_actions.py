@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from roost.contract import ACTIONS, Risk
+from roost_tui import run_screen, runs_screen
 from roost_tui.actions import (
     EVERYWHERE,
     FOOTER_LIMIT,
     KEY_ACTIONS,
+    KeyAction,
     Place,
     allowed,
     bindings_at,
@@ -22,7 +26,7 @@ OUTSIDE_THE_DASHBOARD = {
     "bundle.list",
     "bundle.show",
     "bundle.settings",
-    "bundle.add",
+    "bundle.versions",
     "bundle.tools",
     "run.show",
     "run.follow",
@@ -70,6 +74,29 @@ def test_the_bundle_screen_binds_each_key_once() -> None:
     keys = [key for entry in bound for key in entry.key.split(",")]
     assert {"R", "w", "escape", "j"} <= set(keys)
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("here", "place"),
+    [
+        (runs_screen.entries_here, Place.RUN_LIST),
+        (run_screen.entries_here, Place.RUN),
+        (run_screen.entries_here, Place.LOGS),
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_the_screens_of_runs_bind_each_key_once(
+    here: Callable[[Sequence[KeyAction]], tuple[KeyAction, ...]], place: Place, read_only: bool
+) -> None:
+    bound = bindings_at(here(allowed(KEY_ACTIONS, read_only=read_only)), place)
+    keys = [key for entry in bound for key in entry.key.split(",")]
+    assert {"escape", "j", "r", "1", "?"} <= set(keys)
+    assert len(keys) == len(set(keys))
+
+
+def test_stopping_all_that_is_shown_costs_what_stopping_one_does() -> None:
+    entries = {entry.id: entry for entry in KEY_ACTIONS}
+    assert entries["screen.stop_shown"].risk is entries["run.stop"].risk is Risk.INTERRUPTS
 
 
 @pytest.mark.parametrize("place", EVERYWHERE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.bundle_scenes import begin_handover, measured_engine
 from tests.support.fake_engine import FakeEngine, sample_engine
+from tests.support.run_scenes import runs_screen
 from tests.support.screen import come_back, drawn, lose, open_screen, press, until
 from textual.pilot import Pilot
 
@@ -13,6 +14,7 @@ from roost_tui.actions import Place
 from roost_tui.app import RoostApp
 from roost_tui.bundle_screen import BundleScreen
 from roost_tui.modals import ConfirmModal, HelpModal
+from roost_tui.runs_screen import RunsScreen
 from roost_tui.state import LinkPhase
 
 
@@ -121,7 +123,7 @@ async def test_a_respawn_from_here_is_asked_about_and_shown() -> None:
         assert isinstance(app.screen, BundleScreen)
 
 
-async def test_logs_and_runs_lead_to_the_dashboard() -> None:
+async def test_logs_lead_to_the_dashboard_and_runs_to_all_runs_of_the_bundle() -> None:
     async with open_screen(sample_engine()) as (app, pilot):
         await _opened(app, pilot)
         await press(pilot, "l")
@@ -130,8 +132,8 @@ async def test_logs_and_runs_lead_to_the_dashboard() -> None:
         await press(pilot, "escape", "2")
         await until(pilot, lambda: isinstance(app.screen, BundleScreen))
         await press(pilot, "u")
-        await until(pilot, lambda: app.screen is app.dashboard)
-        assert app.dashboard.filter_text(Place.RUNS) == "bundle:filesystem"
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await until(pilot, lambda: [run.id for run in runs_screen(app).table.rows] == ["r-8f3"])
 
 
 async def test_a_lost_daemon_leaves_everything_in_view_and_the_next_one_is_read_anew() -> None:

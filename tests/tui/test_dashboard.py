@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.fake_engine import FakeEngine, bundle_view, run_view, sample_engine
+from tests.support.run_scenes import runs_screen
 from tests.support.screen import NARROW, open_screen, press, shown, until
 from textual import events
 from textual.geometry import Size
@@ -16,6 +17,7 @@ from roost.errors import DaemonStartFailed
 from roost.models import RunStatus, SlotState
 from roost_tui.actions import EVERYWHERE, Place
 from roost_tui.app import RoostApp
+from roost_tui.runs_screen import RunsScreen
 from roost_tui.state import LinkPhase
 
 
@@ -168,7 +170,7 @@ async def test_a_narrow_terminal_shows_one_panel_at_a_time() -> None:
         await press(pilot, "right_square_bracket")
         assert [place for place in EVERYWHERE if dashboard.panel(place).display] == [Place.RUNS]
         assert dashboard.run_table.has_focus
-        await press(pilot, "enter")
+        await press(pilot, "right_square_bracket", "right_square_bracket")
         assert [place for place in EVERYWHERE if dashboard.panel(place).display] == [Place.DETAIL]
         await press(pilot, "escape")
         assert dashboard.run_table.has_focus
@@ -204,7 +206,7 @@ async def test_the_detail_shows_the_reason_and_the_history_of_a_bundle() -> None
 
 async def test_the_detail_of_a_run_shows_arguments_and_result() -> None:
     async with open_screen(sample_engine()) as (app, pilot):
-        await press(pilot, "tab", "j", "j", "enter")
+        await press(pilot, "tab", "j", "j", "right_square_bracket")
         assert app.dashboard.selection.label == "r-8f2"
         await until(pilot, lambda: "Example Domain" in app.dashboard.detail_view.text)
         assert '"url": "https://example.org/"' in app.dashboard.detail_view.text
@@ -222,8 +224,8 @@ async def test_a_selected_run_shows_its_events_live() -> None:
 async def test_u_shows_the_runs_of_the_selected_bundle() -> None:
     async with open_screen(sample_engine()) as (app, pilot):
         await press(pilot, *"jjj", "u")
-        assert app.dashboard.run_table.has_focus
-        assert [run.id for run in app.dashboard.run_table.rows] == ["r-8f3"]
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await until(pilot, lambda: [run.id for run in runs_screen(app).table.rows] == ["r-8f3"])
 
 
 async def test_the_events_panel_shows_the_moves_of_the_bundle() -> None:
@@ -261,9 +263,9 @@ async def test_a_read_only_screen_offers_nothing_that_changes_anything() -> None
 
 async def test_nothing_installed_is_a_screen_of_its_own() -> None:
     async with open_screen(FakeEngine()) as (app, pilot):
-        await until(pilot, lambda: "Nothing is installed yet." in shown(app, "#bundles"))
-        assert "roost demo" in shown(app, "#bundles")
-        assert "No runs yet" in shown(app, "#runs")
+        await until(pilot, lambda: "No bundle is installed yet." in shown(app, "#welcome"))
+        assert "roost demo" in shown(app, "#welcome")
+        assert not app.dashboard.query_one("#panels").display
 
 
 async def test_keys_that_collide_are_reported_when_the_screen_opens() -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("httpx", "pydantic_settings", "fastapi", "sqlalchemy", "mcp", "roost_tui.modals")
+HEAVY = (
+    "httpx",
+    "pydantic_settings",
+    "fastapi",
+    "sqlalchemy",
+    "mcp",
+    "roost_tui.modals",
+    "roost_tui.additions",
+    "roost_tui.imports",
+    "roost_tui.version_changes",
+    "roost.client.what_to_add",
+    "roost.models.install_plan",
+    "roost.models.imports",
+)
 
 
 def test_the_screen_loads_nothing_heavy_before_its_first_paint() -> None:

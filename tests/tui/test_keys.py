@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.fake_engine import FakeEngine, sample_engine
+from tests.support.fake_engine import FakeEngine, run_view, sample_engine
 from tests.support.screen import NARROW, WIDE, open_screen, press, shown, until
 from textual.pilot import Pilot
 
@@ -87,7 +87,9 @@ async def test_the_menu_offers_what_the_row_allows() -> None:
 
 
 async def test_there_is_nothing_to_act_on_while_nothing_is_selected() -> None:
-    async with open_screen(FakeEngine()) as (app, pilot):
+    fake = FakeEngine()
+    fake.add_run(run_view("r-1"))
+    async with open_screen(fake) as (app, pilot):
         await until(pilot, lambda: "Nothing is selected" in shown(app, "#logs"))
         await press(pilot, "R", "s", "S", "c", "t", "l", "p", "u", "D", "x", "y", "enter", "o")
         assert not app.messages

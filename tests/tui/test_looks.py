@@ -62,7 +62,9 @@ def test_all_workspaces(snap_compare: Compare, size: tuple[int, int]) -> None:
 @SIZES
 def test_nothing_installed(snap_compare: Compare, size: tuple[int, int]) -> None:
     app = _app(FakeEngine())
-    assert snap_compare(app, terminal_size=size, run_before=_ready(text="roost demo"))
+    assert snap_compare(
+        app, terminal_size=size, run_before=_ready(text="none was found", panel="#welcome")
+    )
 
 
 @SIZES

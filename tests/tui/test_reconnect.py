@@ -330,7 +330,7 @@ async def test_the_events_of_a_run_go_on_behind_the_last_one() -> None:
         before = _logged(app)
         await lose(app, pilot, fake)
         fake.progress("r-8f3", 8, 10, "scanning tests")
-        fake.finish_run("r-8f3", RunStatus.ABORTED)
+        fake.settle_run("r-8f3", RunStatus.ABORTED)
         await come_back(app, pilot, fake)
         await until(pilot, lambda: "8/10  scanning tests" in _logged(app))
         await until(pilot, lambda: "complete" in shown(app, "#bottom-title"))

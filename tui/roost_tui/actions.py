@@ -28,6 +28,10 @@ class Place(StrEnum):
     EVENTS = "events"
     BUNDLE = "bundle"
     """The one panel of the bundle screen."""
+    RUN_LIST = "run-list"
+    """The one panel of the runs screen."""
+    RUN = "run"
+    """The page of the run screen, above its events."""
 
 
 TABLES = (Place.BUNDLES, Place.RUNS)
@@ -56,11 +60,13 @@ class KeyAction:
     on_widget: bool = False
     """Whether the focused widget does it itself."""
     in_palette: bool = True
+    like: str = ""
+    """The action of the engine that it does to several rows, if any."""
 
     @property
     def risk(self) -> Risk:
         """What it may cost; actions of the screen alone only read."""
-        known = ACTIONS.get(self.id)
+        known = ACTIONS.get(self.like or self.id)
         return known.risk if known else Risk.READS
 
     @property
@@ -77,7 +83,7 @@ class KeyAction:
         return f"screen.perform('{self.id}')"
 
 
-_SCROLLED = (*EVERYWHERE, Place.BUNDLE)
+_SCROLLED = (*EVERYWHERE, Place.BUNDLE, Place.RUN_LIST, Place.RUN)
 
 
 def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = _SCROLLED) -> KeyAction:
@@ -89,6 +95,7 @@ def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = _SCROLLED
 
 _BUNDLE_ANYWHERE = (Place.BUNDLES, *BOTTOM, Place.BUNDLE)
 _OF_ONE_BUNDLE = (Place.BUNDLES, Place.BUNDLE)
+_OF_RUNS = (Place.RUNS, Place.RUN_LIST, Place.RUN)
 
 KEY_ACTIONS: tuple[KeyAction, ...] = (
     _move("down", "down,j", "Next row or line"),
@@ -121,6 +128,7 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("screen.previous_tab", "[", "previous tab", "To the previous tab", "Move"),
     KeyAction("screen.dashboard", "1", "dashboard", "Back to the whole dashboard", "Move"),
     KeyAction("screen.bundle", "2", "bundle", "Everything about this bundle", "Move"),
+    KeyAction("screen.runs", "3", "all runs", "All runs, with those of long ago", "Move"),
     KeyAction(
         "screen.zoom", "z", "zoom", "One panel over the whole screen, or back", "Move", footer=8
     ),
@@ -209,6 +217,30 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     ),
     KeyAction("run.list", "u", "runs", "The runs of this bundle", "Bundle", _OF_ONE_BUNDLE),
     KeyAction(
+        "bundle.upgrade",
+        "",
+        "upgrade",
+        "Install another version beside the present one, then respawn into it",
+        "Bundle",
+        _OF_ONE_BUNDLE,
+    ),
+    KeyAction(
+        "bundle.rollback",
+        "",
+        "roll back",
+        "Make a version that is kept the current one again",
+        "Bundle",
+        _OF_ONE_BUNDLE,
+    ),
+    KeyAction(
+        "bundle.pin",
+        "",
+        "pin",
+        "Replace a command that fetches its package by an installed copy",
+        "Bundle",
+        _OF_ONE_BUNDLE,
+    ),
+    KeyAction(
         "bundle.remove",
         "D",
         "remove",
@@ -216,7 +248,52 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
         "Bundle",
         _OF_ONE_BUNDLE,
     ),
-    KeyAction("run.stop", "s", "stop", "Stop the run", "Run", (Place.RUNS,), footer=5),
+    KeyAction(
+        "run.stop", "s", "stop", "Stop the run, or all marked ones", "Run", _OF_RUNS, footer=5
+    ),
+    KeyAction(
+        "run.retry",
+        "r",
+        "retry",
+        "Begin it again with the same input",
+        "Run",
+        (Place.RUN_LIST, Place.RUN),
+        footer=6,
+    ),
+    KeyAction(
+        "run.replace",
+        "",
+        "replace the active run",
+        "Stop the active run of this scope and wait until the scope is free",
+        "Run",
+        _OF_RUNS,
+    ),
+    KeyAction(
+        "screen.stop_shown",
+        "",
+        "stop all shown",
+        "Stop every active run that the filter leaves",
+        "Run",
+        (Place.RUN_LIST,),
+        like="run.stop",
+    ),
+    KeyAction(
+        "screen.mark",
+        "space",
+        "mark",
+        "Mark the run, or take the mark away; esc takes all away",
+        "Row",
+        (Place.RUN_LIST,),
+        footer=7,
+    ),
+    KeyAction(
+        "screen.mark_range",
+        "V",
+        "mark up to here",
+        "Mark every run from the last marked one to this one",
+        "Row",
+        (Place.RUN_LIST,),
+    ),
     KeyAction(
         "logs.follow",
         "f",
@@ -232,6 +309,29 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     ),
     KeyAction("screen.copy", "y", "copy", "Copy the line, the id or the name", "Row"),
     KeyAction("screen.menu", "x", "more", "Every action of the row", "Row", TABLES, footer=8),
+    KeyAction(
+        "bundle.add",
+        "a",
+        "add",
+        "Add a bundle: a file, folder, package, address or command",
+        "Screen",
+        footer=13,
+    ),
+    KeyAction(
+        "bundle.import",
+        "i",
+        "import",
+        "Import the servers that MCP clients of this machine have",
+        "Screen",
+        footer=14,
+    ),
+    KeyAction(
+        "run.exec",
+        "",
+        "run a command",
+        "Run a command in the workspace's folder, as a run",
+        "Screen",
+    ),
     KeyAction("screen.workspace", "W", "workspace", "Choose the workspace", "Screen"),
     KeyAction("screen.all_workspaces", "0", "all workspaces", "Show every workspace", "Screen"),
     KeyAction("screen.pause", "P", "pause", "Hold the picture still, or go on", "Screen"),
@@ -243,6 +343,12 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
         "doctor",
         "Check what the daemon stands on, and how to mend what is wrong",
         "Screen",
+    ),
+    KeyAction(
+        "vault.show", "", "vault", "Where the vault's key is kept and what it opens", "Screen"
+    ),
+    KeyAction(
+        "vault.rotate", "", "rotate the vault key", "Seal everything with a new key", "Screen"
     ),
     KeyAction(
         "daemon.stop", "", "stop the daemon", "Stop the daemon with all bundles and runs", "Screen"

@@ -20,7 +20,7 @@ from textual.worker import Worker, WorkerFailed
 
 from roost.clock import Clock, SystemClock
 from roost.contract import EngineAPI
-from roost.models import BundleChanged, Change, EngineEvent, RunView
+from roost.models import BundleChanged, Change, EngineEvent, RunView, Snapshot
 from roost_tui import crash
 from roost_tui.actions import KEY_ACTIONS, KeyAction, allowed
 from roost_tui.dashboard import Dashboard
@@ -34,12 +34,17 @@ from roost_tui.state import Link, ScreenState, fold, with_link
 from roost_tui.themes import DEFAULT_THEME, ROOST_THEMES, with_additions
 
 if TYPE_CHECKING:
+    from roost_tui.additions import ReadWords
     from roost_tui.modals import CallToolModal, CredentialsModal, DoctorModal, WhyModal
+    from roost_tui.modals.add import AddModal
 
 Answer = TypeVar("Answer")
 
 FRAME_S = 0.05
 """Events fold at most this often: often enough to look immediate, rarely enough for floods."""
+
+OVERLAYS = ("bundle-screen", "runs-screen", "run-screen")
+"""Ids of the screens over the dashboard."""
 
 MESSAGE_LIMIT = 500
 """Messages kept for the list."""
@@ -70,6 +75,7 @@ class RoostApp(App[None], inherit_bindings=False):
         clock: time for stamps and countdowns.
         crash_dir: where a fatal error leaves its report; None leaves none.
         theme: name of the theme to begin with.
+        read_words: makes a request of what is to be added; None takes what the command line does.
     """
 
     CSS_PATH = "dashboard.tcss"
@@ -98,6 +104,7 @@ class RoostApp(App[None], inherit_bindings=False):
         clock: Clock | None = None,
         crash_dir: Path | None = None,
         theme: str = DEFAULT_THEME,
+        read_words: ReadWords | None = None,
     ) -> None:
         super().__init__()
         for own in ROOST_THEMES:
@@ -113,7 +120,7 @@ class RoostApp(App[None], inherit_bindings=False):
         self._crash_dir = crash_dir
         entries, self._key_problems = remap(KEY_ACTIONS, keymap or {})
         self._entries: tuple[KeyAction, ...] = allowed(entries, read_only=read_only)
-        self._operations = Operations(self)
+        self._operations = Operations(self, read_words)
         self._modal_about: RowKey | None = None
         self._arrived: list[EngineEvent] = []
         self._folded_at = 0.0
@@ -188,7 +195,16 @@ class RoostApp(App[None], inherit_bindings=False):
         self._folded_at = time.perf_counter()
         if arrived and self._has_screen:
             self.state = fold(self.state, arrived)
+            self._say_missed(arrived)
             self._show_phases(arrived)
+
+    def _say_missed(self, arrived: list[EngineEvent]) -> None:
+        """Say how many changes were left out because the screen was behind."""
+        missed = sum(event.missed for event in arrived if isinstance(event, Snapshot))
+        if missed:
+            changes = "1 change was" if missed == 1 else f"{missed} changes were"
+            self.say(Severity.WARNING, f"{changes} missed; shown is the present state")
+            self.dashboard.tell_missed(missed)
 
     def _show_phases(self, arrived: list[EngineEvent]) -> None:
         show = getattr(self.screen, "show_phases", None)
@@ -270,6 +286,59 @@ class RoostApp(App[None], inherit_bindings=False):
 
         self.push_screen(BundleScreen(dashboard, lambda: self.engine, bundle), go_on)
 
+    @on(Dashboard.RunOpened)
+    def open_run_of(self, message: Dashboard.RunOpened) -> None:
+        message.stop()
+        self.open_run_page(message.run)
+
+    @on(Dashboard.RunsRequested)
+    def open_runs(self, message: Dashboard.RunsRequested) -> None:
+        from roost_tui.runs_screen import RunsScreen  # loaded after the first paint
+
+        message.stop()
+        if not self._has_screen or self.screen is not self.dashboard:
+            return
+        if message.workspace is not None and self.dashboard.workspace is not None:
+            self.dashboard.workspace = message.workspace
+        self.push_screen(RunsScreen(self.dashboard, lambda: self.engine, message.filter))
+
+    def open_run_page(self, run: RunView) -> None:
+        """Show everything about a run, over the screen that is shown."""
+        from roost_tui.run_screen import RunScreen  # loaded after the first paint
+
+        if not (self.is_running and self.screen_stack):
+            return  # a screen pushed while the others are closed would stay open
+        if isinstance(self.screen, RunScreen):
+            self.screen.take(run)
+        else:
+            self.push_screen(RunScreen(self.dashboard, lambda: self.engine, run), self._left_run)
+
+    def _left_run(self, action_id: str | None) -> None:
+        """Go on from the page of a run to the dashboard or to all runs."""
+        if action_id is not None:
+            self.call_later(self._go_on_below, action_id)
+
+    def _go_on_below(self, action_id: str) -> None:
+        is_on_runs = self.screen.id == "runs-screen"
+        if is_on_runs and action_id == "screen.dashboard":
+            self.screen.dismiss(None)
+        elif not is_on_runs:
+            self.dashboard.action_perform(action_id)
+
+    def show_begun(self, run: RunView) -> None:
+        """Go from a run to the one that was begun in its place."""
+        show = getattr(self.screen, "show_run", None)
+        if self.screen.id == "run-screen":
+            self.open_run_page(run)
+        elif show is not None:
+            show(run)
+
+    def unmark(self) -> None:
+        """Take the marks away that an action was done for."""
+        for screen in self.screen_stack:
+            if (clear := getattr(screen, "clear_marks", None)) is not None:
+                clear()
+
     @on(Dashboard.RetryRequested)
     def retry_link(self, message: Dashboard.RetryRequested) -> None:
         message.stop()
@@ -300,7 +369,10 @@ class RoostApp(App[None], inherit_bindings=False):
         self, message: CredentialsModal.RestoreRequested
     ) -> None:
         self._change_credentials(
-            self._operations.restore_credentials, message.workspace, message.bundle
+            self._operations.restore_credentials,
+            message.workspace,
+            message.bundle,
+            message.reason,
         )
 
     def _change_credentials(self, change: Callable[..., Any], *arguments: Any) -> None:
@@ -315,6 +387,16 @@ class RoostApp(App[None], inherit_bindings=False):
         message.stop()
         work = partial(self._operations.explain, message.modal, message.workspace, message.bundle)
         self._begin(work, "why", "why", exclusive=True)
+
+    def on_add_modal_plan_requested(self, message: AddModal.PlanRequested) -> None:
+        message.stop()
+        work = partial(self._operations.plan_addition, message.modal, message.words)
+        self._begin(work, "plan install", "add", exclusive=True)
+
+    def on_add_modal_install_requested(self, message: AddModal.InstallRequested) -> None:
+        message.stop()
+        work = partial(self._operations.install_addition, message.modal, message.request)
+        self._begin(work, "install")
 
     def on_call_tool_modal_call_requested(self, message: CallToolModal.CallRequested) -> None:
         from roost_tui.modals import CallToolModal  # loaded by now: one is open
@@ -337,6 +419,11 @@ class RoostApp(App[None], inherit_bindings=False):
     def screen_state(self) -> ScreenState:
         """The present state."""
         return self.state
+
+    @property
+    def shown_workspace(self) -> str | None:
+        """The workspace that is shown; None when all are."""
+        return self.dashboard.workspace
 
     def begin(self, key: RowKey, words: str) -> None:
         """Mark a row as pending."""
@@ -381,9 +468,20 @@ class RoostApp(App[None], inherit_bindings=False):
 
     def open_run(self, run: RunView) -> None:
         """Put the cursor on a run, and come back to the dashboard for it."""
-        if self.screen.id == "bundle-screen":
-            self.screen.dismiss(None)
+        self._leave_overlays()
         self.dashboard.show_run(run)
+
+    def show_bundle(self, key: RowKey) -> None:
+        """Put the cursor on a bundle, as soon as it is there."""
+        if not self._has_screen:
+            return
+        self._leave_overlays()
+        self.dashboard.show_bundle(key)
+
+    def _leave_overlays(self) -> None:
+        """Come back to the dashboard from what lies over it; questions stay."""
+        while self.screen.id in OVERLAYS:
+            self.pop_screen()
 
     # Ends
 

@@ -11,10 +11,11 @@ from roost.models import (
     BundleView,
     FigureSample,
     GenerationView,
+    InstalledVersion,
     SlotState,
     Transition,
 )
-from roost_tui import bundle_text, render
+from roost_tui import bundle_text, render, version_text
 from roost_tui.glyphs import Glyphs
 from roost_tui.notes import RowNote
 from roost_tui.render import NOTHING
@@ -57,6 +58,8 @@ class Page:
     presence: Presence = Presence.KNOWN
     problem: str = ""
     """Why no more could be read."""
+    versions: Sequence[InstalledVersion] = ()
+    """What is kept on this machine, newest first."""
 
 
 def lines(page: Page, width: int, *, now: int, glyphs: Glyphs) -> list[Spans]:
@@ -71,6 +74,8 @@ def lines(page: Page, width: int, *, now: int, glyphs: Glyphs) -> list[Spans]:
     found = [*_standing(page, width, now, glyphs), blank(), *_figures(page, width, glyphs)]
     if generations := _generations(page, width, now):
         found += [blank(), *generations]
+    if page.versions:
+        found += [blank(), *version_text.version_lines(page.versions, width)]
     if page.bundle.crash is not None:
         found += [blank(), *bundle_text.crash_lines(page.bundle.crash)]
     found += [blank(), *_moves(page, width, glyphs)]
@@ -246,7 +251,7 @@ def _generation(entry: GenerationView, bundle: BundleView, now: int, *, is_roomy
     ready = NOTHING if entry.ready_ms is None else render.latency(entry.ready_ms)
     begun = f"  {render.clock_time(entry.spawned_at)}" if is_roomy else ""
     left = (
-        f"{entry.version:<10.10}  {entry.config_hash:<8.8}  "
+        f"{entry.version or NOTHING:<10.10}  {entry.config_hash:<8.8}  "
         f"{entry.credential_revision:>4}{begun}  {entry.start_mode:<8}  {ready:>6}  {lived:>6}  "
     )
     number: Span = (f"  {entry.number:>3}  ", Tone.STRONG)

@@ -87,7 +87,7 @@ def _quiet(value: str, tone: Tone) -> Span:
 
 
 def _kind(bundle: BundleView) -> str:
-    return f"{bundle.kind} {bundle.runtime}"
+    return render.kind_text(bundle)
 
 
 def _generation(bundle: BundleView) -> str:

@@ -59,7 +59,7 @@ def facts(bundle: BundleView, width: int) -> list[Spans]:
 def kind_lines(bundle: BundleView) -> list[Spans]:
     """Return what kind of bundle it is, and which credentials it has."""
     era = f", MCP {bundle.era}" if bundle.era else ""
-    kind = f"{bundle.kind} {bundle.runtime}, version {bundle.version}{era}"
+    kind = f"{render.kind_text(bundle)}, version {bundle.version or render.NOTHING}{era}"
     return [pair("kind", (kind, Tone.TEXT)), pair("credentials", *_credentials(bundle))]
 
 
@@ -106,10 +106,27 @@ def definition_lines(detail: BundleDetail, width: int) -> list[Spans]:
     names = ", ".join(detail.env_names) or "none added"
     source = f"{detail.definition.source.kind}: {detail.definition.source.origin}"
     return [
-        *wrapped_pair("command", shlex.join(detail.argv), width),
+        *_start_lines(detail, width),
         *wrapped_pair("environment", names, width),
         *wrapped_pair("source", source, width, Tone.MUTED),
     ]
+
+
+def _start_lines(detail: BundleDetail, width: int) -> list[Spans]:
+    """Return what runs here, and where a server over HTTP answers."""
+    definition = detail.definition
+    if detail.argv:
+        found = wrapped_pair("command", shlex.join(detail.argv), width)
+    else:
+        found = wrapped_pair("command", "none: the server runs elsewhere", width, Tone.MUTED)
+    if definition.url:
+        found += wrapped_pair("answers at", definition.url, width, Tone.ACCENT)
+    if definition.headers:
+        found += wrapped_pair("headers", ", ".join(sorted(definition.headers)), width)
+    if definition.secret_arguments:
+        said = "a secret stands in its command line, where every user of the machine can read it"
+        found += wrapped_pair("exposed", said, width, Tone.WARN)
+    return found
 
 
 def crash_lines(crash: CrashRecord) -> list[Spans]:
@@ -130,7 +147,8 @@ def _generations(generations: tuple[GenerationView, ...], now: int) -> list[Span
 def _generation(entry: GenerationView, now: int) -> Spans:
     lived = render.duration((entry.ended_at or now) - entry.spawned_at)
     ended = entry.exit or ("up" if entry.ended_at is None else "ended")
-    left = f"  {entry.number:>3}  {entry.version:<10.10}  {entry.credential_revision:>4}  "
+    left = f"  {entry.number:>3}  {entry.version or render.NOTHING:<10.10}  "
+    left += f"{entry.credential_revision:>4}  "
     return (
         (left + f"{render.start_text(entry):<14.14}  {lived:>6}  ", Tone.TEXT),
         (ended, Tone.OK if entry.ended_at is None else Tone.MUTED),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from textual.message import Message
 
-from roost.contract import ACTIONS
+from roost.contract import ACTIONS, ActionScope
+from roost_tui import first_run_text
 from roost_tui.actions import (
     BOTTOM,
     EVERYWHERE,
@@ -19,8 +20,9 @@ from roost_tui.actions import (
     key_sections,
     key_text,
 )
+from roost_tui.row_model import sorted_by_next
 from roost_tui.state import LinkPhase
-from roost_tui.usefulness import TOOL_KINDS, fits
+from roost_tui.usefulness import TOOL_KINDS, fits, run_fits
 
 if TYPE_CHECKING:
     from roost_tui.dashboard import Dashboard
@@ -58,6 +60,7 @@ class Commands:
             "bundle.logs": self._logs,
             "bundle.previous_logs": self._previous_log,
             "run.list": self._runs_of_bundle,
+            "screen.runs": lambda: self._post(dashboard.RunsRequested()),
             "logs.follow": self._follow,
             "logs.wrap": lambda: dashboard.log_view.toggle_wrap(),
             "logs.stamps": lambda: dashboard.log_view.toggle_stamps(),
@@ -86,6 +89,8 @@ class Commands:
         """Say whether an action has something to act on."""
         dashboard = self._dashboard
         selection = dashboard.selection
+        if dashboard.is_first_run and action_id not in first_run_text.OFFERED:
+            return False
         match action_id:
             case "link.retry":
                 return dashboard.state.link.phase in (LinkPhase.LOST, LinkPhase.STOPPED)
@@ -114,6 +119,10 @@ class Commands:
                 return dashboard.workspace is not None
             case "run.stop":
                 return selection.run is not None
+            case "run.retry" | "run.replace":
+                return selection.run is not None and run_fits(action_id, selection.run)
+            case "screen.mark" | "screen.mark_range" | "screen.stop_shown":
+                return False  # they are of the runs screen
             case "bundle.call":
                 return selection.bundle is not None and selection.bundle.kind in TOOL_KINDS
         if action_id in _OF_BUNDLE or self._is_of_bundle(action_id):
@@ -121,7 +130,8 @@ class Commands:
         return True
 
     def _is_of_bundle(self, action_id: str) -> bool:
-        return action_id in ACTIONS and action_id.startswith("bundle.")
+        known = ACTIONS.get(action_id)
+        return known is not None and known.scope is ActionScope.BUNDLE
 
     def is_useful(self, action_id: str) -> bool:
         """Say whether the footer should offer an action that can be done."""
@@ -133,8 +143,8 @@ class Commands:
             return False
         if selection.bundle is not None and not fits(action_id, selection.bundle):
             return False
-        if action_id == "run.stop":
-            return selection.run is not None and selection.run.status.is_active
+        if selection.run is not None and not run_fits(action_id, selection.run):
+            return False
         if action_id == "screen.back":
             return dashboard.place in BOTTOM or bool(dashboard.filter_text(dashboard.place))
         return True
@@ -148,10 +158,11 @@ class Commands:
     # Moving about
 
     def _open(self) -> None:
-        if self._dashboard.lead is Place.BUNDLES:
-            self._open_bundle()
+        run = self._dashboard.selection.run
+        if run is not None:
+            self._post(self._dashboard.RunOpened(run))
         else:
-            self._dashboard.go_to(Place.DETAIL)
+            self._open_bundle()
 
     def _open_bundle(self) -> None:
         bundle = self._dashboard.selection.bundle
@@ -216,9 +227,7 @@ class Commands:
         is_runs = place is Place.RUNS
         table = dashboard.run_table if is_runs else dashboard.bundle_table
         titles = (*([""] if is_runs else []), *table.shown_titles())
-        choice = dashboard.choices[place]
-        title = _next(titles, choice.sort_title, by) if choice.sort_title in titles else titles[0]
-        dashboard.choices[place] = replace(choice, sort_title=title)
+        dashboard.choices[place] = sorted_by_next(dashboard.choices[place], titles, by)
         dashboard.show_rows()
 
     def _reverse(self) -> None:
@@ -231,8 +240,7 @@ class Commands:
     def _runs_of_bundle(self) -> None:
         bundle = self._dashboard.selection.bundle
         if bundle is not None:
-            self._dashboard.set_filter(Place.RUNS, f"bundle:{bundle.name}")
-            self._dashboard.go_to(Place.RUNS)
+            self._post(self._dashboard.RunsRequested(f"bundle:{bundle.name}", bundle.workspace))
 
     # Logs
 

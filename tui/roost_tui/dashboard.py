@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingsMap
 from textual.containers import Vertical
@@ -15,8 +15,9 @@ from textual.reactive import reactive
 
 from roost.clock import Clock
 from roost.contract import EngineAPI
+from roost.errors import RoostError
 from roost.models import RunView
-from roost_tui import bundle_rows, remarks, run_rows, tables_model
+from roost_tui import bundle_rows, first_run_text, remarks, run_rows, tables_model
 from roost_tui.actions import (
     FILTER_KEYS,
     KeyAction,
@@ -46,6 +47,10 @@ from roost_tui.widgets.panel_title import PanelTitle
 from roost_tui.widgets.table import RowTable
 from roost_tui.widgets.tables import BundleTable, RunTable
 from roost_tui.widgets.tones import Swatch
+from roost_tui.widgets.welcome import Welcome
+
+MISSED_SHOWN_MS = 30_000
+"""How long the header says that changes were missed; the list of messages keeps it."""
 
 
 class Dashboard(SelectionScreen, inherit_bindings=False):
@@ -70,6 +75,7 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
     bundle_table = query_one("#bundles", BundleTable)
     run_table = query_one("#runs", RunTable)
     filter_bar = query_one("#filter-bar", FilterBar)
+    welcome = query_one("#welcome", Welcome)
 
     @dataclass
     class OperationRequested(Message):
@@ -83,6 +89,20 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         """Everything about one bundle is wanted."""
 
         key: RowKey
+
+    @dataclass
+    class RunOpened(Message):
+        """Everything about one run is wanted."""
+
+        run: RunView
+
+    @dataclass
+    class RunsRequested(Message):
+        """All runs are wanted, or those that a filter leaves."""
+
+        filter: str = ""
+        workspace: str | None = None
+        """Where they are; None leaves the choice as it is."""
 
     class RetryRequested(Message):
         """The operator does not want to wait for the next attempt to connect."""
@@ -120,6 +140,9 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         self.bundle_model = tables_model.bundle_model()
         self.run_model = tables_model.run_model()
         self._wanted_run: RowKey | None = None
+        self._wanted_bundle: RowKey | None = None
+        self._missed: tuple[int, int] = (0, 0)
+        self._counted_for: object = None
         self._commands = Commands(self)
         self._titles = Titles(self)
         # Keys differ by read-only mode and remapping, so they belong to the instance.
@@ -135,6 +158,7 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         yield Banner(self.glyphs, keys=keys, is_read_only=self.is_read_only).data_bind(
             Dashboard.now, Dashboard.state
         )
+        yield Welcome({entry.id: key_text(entry.keys) for entry in self.entries if entry.keys})
         yield PanelTitle("all-title", self.glyphs)
         with Vertical(id="panels"):
             yield PanelTitle("bundles-title", self.glyphs)
@@ -171,6 +195,7 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         self.set_class(state.has_seen_engine and not state.link.is_live, "-greyed")
         self.follow_link(before, state)
         self.show_rows()
+        self._welcome()
 
     def watch_is_paused(self, is_paused: bool) -> None:
         if not is_paused:
@@ -217,6 +242,8 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
             remarks.no_bundles(self.shown, choice.filter, faults_only=choice.faults_only)
         )
         table.show(rows, drawing)
+        if self._wanted_bundle is not None and table.select(self._wanted_bundle):
+            self._wanted_bundle = None
 
     def _show_runs(self, drawing: Drawing) -> None:
         table, choice = self.run_table, self.choices[Place.RUNS]
@@ -232,6 +259,17 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
     def _has_workspaces(self) -> bool:
         return self.workspace is None and len(self.shown.workspaces) > 1
 
+    def show_bundle(self, key: RowKey) -> None:
+        """Put the cursor on a bundle, as soon as it is among the rows."""
+        if self.workspace not in (None, key[0]):
+            self.workspace = key[0]
+        self.is_faults_only = False
+        self.set_filter(Place.BUNDLES, "")
+        self._wanted_bundle = key
+        if not self.is_first_run:
+            self.go_to(Place.BUNDLES)
+        self.show_rows()
+
     def show_run(self, run: RunView) -> None:
         """Put the cursor on a run, as soon as it is among the rows."""
         if self.workspace not in (None, run.workspace):
@@ -241,6 +279,52 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         self._wanted_run = run.workspace, run.id
         self.go_to(Place.RUNS)
         self.show_rows()
+
+    # Nothing is installed
+
+    @property
+    def is_first_run(self) -> bool:
+        """Whether there is nothing to show yet, in any workspace."""
+        shown = self.shown
+        return shown.has_seen_engine and not shown.bundles and not shown.runs
+
+    def _welcome(self) -> None:
+        """Show the ways to begin while nothing is installed, and the panels otherwise."""
+        was_first_run = self.has_class("-first-run")
+        self.set_class(self.is_first_run, "-first-run")
+        if self.is_first_run:
+            self._count_once()
+        if self.is_first_run and not was_first_run:
+            self.welcome.focus()
+        elif was_first_run and not self.is_first_run:
+            self.go_to(Place.BUNDLES)
+
+    def _count_once(self) -> None:
+        """Count what can be imported, once for each connection; who only reads needs no number."""
+        if not self.state.link.is_live:
+            self._counted_for = None
+        elif self._counted_for is None and "bundle.import" in {e.id for e in self.entries}:
+            self._counted_for = self.state.daemon
+            self.count_servers()
+
+    @work(group="welcome", name="count servers", exclusive=True)
+    async def count_servers(self) -> None:
+        """Find out how many servers MCP clients of this machine have."""
+        from roost_tui.imports import scan_here  # loaded after the first paint
+
+        engine = self._engine()
+        if engine is None:
+            return
+        self.welcome.is_looking = True
+        workspace = self.workspace or min(self.shown.workspaces, default="default")
+        try:
+            plan = await engine.plan_import(workspace, scan_here())
+        except RoostError:
+            self.welcome.found = None  # it is said that it could not be found out
+        else:
+            self.welcome.found = len(plan.entries)
+        finally:
+            self.welcome.is_looking = False
 
     # The selected row
 
@@ -257,12 +341,19 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
     @property
     def marks(self) -> tuple[str, ...]:
         """Conditions of the screen that the header tells."""
+        count, at = self._missed
         conditions = {
+            f"{count} missed": bool(count) and self.now - at < MISSED_SHOWN_MS,
             "read only": self.is_read_only,
             "paused": self.is_paused,
             "faults only": self.is_faults_only,
         }
         return tuple(mark for mark, holds in conditions.items() if holds)
+
+    def tell_missed(self, count: int) -> None:
+        """Say in the header for a while that changes were missed."""
+        self._missed = (count, self.clock.now())
+        self.show_titles()
 
     def go_on_with(self, key: RowKey, action_id: str) -> None:
         """Do an action to a bundle of the table."""
@@ -349,5 +440,8 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         """Return the keys to show for what has the focus."""
         if self.is_typing:
             return FILTER_KEYS
+        if self.has_class("-first-run"):
+            known = {entry.id: entry for entry in self.entries if entry.keys}
+            return tuple(known[name] for name in first_run_text.ACTIONS if name in known)
         useful = [entry for entry in self.entries if self._commands.is_useful(entry.id)]
         return footer_entries(useful, self.place)

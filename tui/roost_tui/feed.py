@@ -8,7 +8,7 @@ from roost.clock import Clock
 from roost.contract import EngineAPI
 from roost.errors import DaemonUnreachable, LogNotFound, RoostError
 from roost.models import BundleDetail, BundleView, LogLine, LogPage, RunDetail, RunView
-from roost_tui.log_entries import from_log, from_run_event
+from roost_tui.log_entries import from_log, from_run_events
 from roost_tui.log_resume import LogPlace, lines_since
 from roost_tui.selection import NOTHING_SELECTED, Selection
 from roost_tui.spans import Spans, Tone
@@ -109,7 +109,7 @@ class SelectionFeed:
     async def _follow_run(self, engine: EngineAPI, run: RunView) -> None:
         async for event in engine.run_events(run.workspace, run.id, after=self._last_seq):
             self._last_seq = event.seq
-            self._log.append([from_run_event(event)], self._clock.now())
+            self._log.append(from_run_events([event]), self._clock.now())
 
     async def load_older(self) -> None:
         """Read the page before the oldest line, from the generation before where one ended."""

@@ -32,6 +32,7 @@ class Glyphs:
     option_on: str
     option_off: str
     attention: str
+    marked: str
     spark: str
     """Heights of a sparkline's cells, lowest first; none is full, for rows must not touch."""
 
@@ -60,6 +61,7 @@ UNICODE = Glyphs(
     option_on="◉",
     option_off="◦",
     attention="!",
+    marked="*",
     spark="▁▂▃▄▅▆▇",
 )
 """East Asian width "neutral" throughout for what carries state, so no terminal draws it wide."""
@@ -88,6 +90,7 @@ ASCII = Glyphs(
     option_on="*",
     option_off="-",
     attention="!",
+    marked="*",
     spark="_.-=+*#",
 )
 """For terminals and fonts without more."""

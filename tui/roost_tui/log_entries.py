@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roost.models import LogLine, LogStream, RunEvent, RunEventKind
 from roost_tui.filters import Subject
@@ -63,6 +63,7 @@ _EVENT_TONES = {
     RunEventKind.STATUS: Tone.ACCENT,
     RunEventKind.STEP: Tone.TEXT,
     RunEventKind.OUTPUT: Tone.TEXT,
+    RunEventKind.RELOAD: Tone.WARN,
 }
 
 
@@ -74,3 +75,14 @@ def from_run_event(event: RunEvent) -> LogEntry:
         count = f"{event.current:g}{total}  "
     text = harmless(count + event.message)
     return LogEntry(event.at, event.kind.value, text, _EVENT_TONES[event.kind])
+
+
+def from_run_events(run_events: Iterable[RunEvent]) -> list[LogEntry]:
+    """Turn events of a run into entries; output of several lines takes as many."""
+    entries: list[LogEntry] = []
+    for event in run_events:
+        lines = event.message.splitlines() if event.kind is RunEventKind.OUTPUT else ()
+        entries += [from_run_event(replace(event, message=line)) for line in lines]
+        if not lines:
+            entries.append(from_run_event(event))
+    return entries

@@ -18,7 +18,6 @@ from roost.models import (
     CredentialWrite,
     RunView,
 )
-from roost_tui import render
 from roost_tui.actions import KeyAction
 from roost_tui.cut_text import cut_text, daemon_cut
 from roost_tui.notes import RowKey, Severity
@@ -26,12 +25,29 @@ from roost_tui.selection import Selection
 from roost_tui.state import ScreenState
 
 if TYPE_CHECKING:
+    from roost.models import InstallRequest
+    from roost_tui.additions import Additions, ReadWords
     from roost_tui.modals import CallToolModal, CredentialsModal, DoctorModal, WhyModal
+    from roost_tui.modals.add import AddModal
+    from roost_tui.version_changes import VersionChanges
 
 Answer = TypeVar("Answer")
 
-OPENERS = ("bundle.credentials", "bundle.call", "bundle.why")
-"""Actions that only open a modal: nothing has happened to the row yet."""
+OPENERS = (
+    "bundle.credentials",
+    "bundle.call",
+    "bundle.why",
+    "bundle.add",
+    "bundle.import",
+    "bundle.upgrade",
+    "vault.show",
+    "vault.rotate",
+    "run.exec",
+)
+"""Actions that nothing has happened to the row by when they fail."""
+
+DEFAULT_WORKSPACE = "default"
+"""The workspace that every daemon begins with."""
 
 MENDS = ("bundle.respawn", "bundle.start", "bundle.stop", "bundle.credentials")
 """Actions that can be begun from where it is said why a bundle is down."""
@@ -51,6 +67,10 @@ class Desk(Protocol):
 
     @property
     def screen_state(self) -> ScreenState: ...
+
+    @property
+    def shown_workspace(self) -> str | None:
+        """The workspace that is shown; None when all are."""
 
     def begin(self, key: RowKey, words: str) -> None:
         """Mark a row as pending."""
@@ -87,6 +107,18 @@ class Desk(Protocol):
     def open_run(self, run: RunView) -> None:
         """Put the cursor on a run."""
 
+    def show_begun(self, run: RunView) -> None:
+        """Go from a run to the one that was begun in its place."""
+
+    def open_run_page(self, run: RunView) -> None:
+        """Show everything about a run."""
+
+    def unmark(self) -> None:
+        """Take the marks away that an action was done for."""
+
+    def show_bundle(self, key: RowKey) -> None:
+        """Put the cursor on a bundle, as soon as it is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -96,10 +128,17 @@ class Consent:
 
 
 class Operations:
-    """Every action that reaches the engine. Each method is the body of one named worker."""
+    """Every action that reaches the engine. Each method is the body of one named worker.
 
-    def __init__(self, desk: Desk) -> None:
+    Args:
+        desk: what it needs of the app.
+        read_words: makes a request of what is to be added; None takes what the command line does.
+    """
+
+    def __init__(self, desk: Desk, read_words: ReadWords | None = None) -> None:
         self._desk = desk
+        self._given_reader = read_words
+        self._adding: Additions | VersionChanges | None = None
 
     async def perform(self, action_id: str, selection: Selection) -> None:
         """Do an action; what the engine refuses becomes a message."""
@@ -116,8 +155,12 @@ class Operations:
             await self._stop_daemon()
         elif action_id == "daemon.doctor":
             self._open_doctor()
-        elif selection.run is not None and action_id == "run.stop":
-            await self._stop_run(selection.run)
+        elif action_id in ("bundle.add", "bundle.import"):
+            await self._add(action_id, selection)
+        elif action_id.startswith("vault."):
+            await self._vault_action(action_id)
+        elif action_id.startswith("run."):
+            await self._run_action(action_id, selection)
         elif selection.bundle is not None:
             await self._bundle_action(action_id)(selection.bundle)
 
@@ -130,6 +173,9 @@ class Operations:
             "bundle.credentials": self._open_credentials,
             "bundle.call": self._open_call,
             "bundle.why": self._open_why,
+            "bundle.upgrade": self._open_upgrade,
+            "bundle.rollback": lambda bundle: self._versions_of(bundle).roll_back(),
+            "bundle.pin": lambda bundle: self._versions_of(bundle).pin(),
         }[action_id]
 
     @property
@@ -219,20 +265,11 @@ class Operations:
 
     # Runs
 
-    async def _stop_run(self, run: RunView) -> None:
-        from roost_tui.modals import ConfirmModal  # loaded after the first paint
+    async def _run_action(self, action_id: str, selection: Selection) -> None:
+        from roost_tui.run_operations import RunOperations  # loaded when it is first needed
 
-        key = run.workspace, run.id
-        if not run.status.is_active:
-            return self._desk.say(Severity.INFORMATION, f"{run.id} has {run.status} already")
-        self._desk.begin(key, "stop")
-        done = f" {render.progress_count(run.progress)} done" if run.progress else ""
-        cut = f"It cuts {run.title}{',' + done if done else ''}."
-        question = ConfirmModal(f"Stop {run.id}", "Stop this run?", cut, yes_label="Stop")
-        if not await self._desk.ask(question):
-            return self._desk.forget(key)
-        outcome = await self._engine.stop_run(*key)
-        self._finish(key, "stopped" if outcome.stopped else "not stopped", True, outcome.sentence)
+        workspace = self._workspace_for(selection)
+        await RunOperations(self._desk).perform(action_id, selection, workspace)
 
     # The daemon
 
@@ -260,6 +297,57 @@ class Operations:
             modal.show_report(await engine.doctor())
         except RoostError as error:
             modal.show_error(error.message)
+
+    # Adding, importing and other versions
+
+    async def _add(self, action_id: str, selection: Selection) -> None:
+        workspace = self._workspace_for(selection)
+        if action_id == "bundle.import":
+            from roost_tui.imports import Imports  # loaded when something is first imported
+
+            return await Imports(self._desk, workspace).run()
+        from roost_tui.additions import Additions  # loaded when something is first added
+
+        self._adding = additions = Additions(self._desk, workspace, self._read_words)
+        additions.open()
+
+    def _workspace_for(self, selection: Selection) -> str:
+        """Return where new bundles go: what is shown, or else where the selected row is."""
+        known = sorted(self._desk.screen_state.workspaces)
+        selected = selection.row_key[0] if selection.row_key else None
+        first = DEFAULT_WORKSPACE if DEFAULT_WORKSPACE in known or not known else known[0]
+        return self._desk.shown_workspace or selected or first
+
+    @property
+    def _read_words(self) -> ReadWords:
+        from roost_tui.additions import read_words  # loaded when something is first added
+
+        return self._given_reader or read_words
+
+    async def _open_upgrade(self, bundle: BundleView) -> None:
+        self._adding = versions = self._versions_of(bundle)
+        versions.open()
+
+    def _versions_of(self, bundle: BundleView) -> VersionChanges:
+        from roost_tui.version_changes import VersionChanges  # loaded when it is first needed
+
+        return VersionChanges(self._desk, bundle, self._consent, self._read_words)
+
+    async def plan_addition(self, modal: AddModal, words: str) -> None:
+        """Find out what these words would install, for the modal that is open."""
+        if self._adding is not None:
+            await self._adding.plan(modal, words)
+
+    async def install_addition(self, modal: AddModal, request: InstallRequest) -> None:
+        """Install what was reviewed in the modal that is open."""
+        if self._adding is not None:
+            await self._adding.install(modal, request)
+
+    async def _vault_action(self, action_id: str) -> None:
+        from roost_tui import vault_actions  # loaded when it is first needed
+
+        act = vault_actions.rotate if action_id == "vault.rotate" else vault_actions.show
+        await act(self._desk)
 
     # Why a bundle is down
 
@@ -315,14 +403,14 @@ class Operations:
         )
 
     async def restore_credentials(
-        self, modal: CredentialsModal, workspace: str, bundle: str
+        self, modal: CredentialsModal, workspace: str, bundle: str, reason: str | None = None
     ) -> None:
         """Bring the previous revision back for the form that is open."""
         restored = await self._change_credentials(
             modal,
             (workspace, bundle),
             ("restore", "saved"),
-            lambda: self._engine.restore_credentials(workspace, bundle),
+            lambda: self._engine.restore_credentials(workspace, bundle, reason=reason),
         )
         if restored and modal.is_attached:
             modal.show_form(await self._engine.credential_form(workspace, bundle))

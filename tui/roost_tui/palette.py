@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from roost_tui.actions import KeyAction, key_text
-from roost_tui.bundle_screen import BundleScreen
 from roost_tui.dashboard import Dashboard
+from roost_tui.overlay import Overlay
 
 if TYPE_CHECKING:
     from roost_tui.app import RoostApp
@@ -32,7 +32,7 @@ class ActionProvider(Provider):
 
     def _entries(self) -> Iterator[Entry]:
         screen = self.screen
-        if isinstance(screen, Dashboard | BundleScreen):
+        if isinstance(screen, Dashboard | Overlay):
             for entry in sorted(screen.performable(), key=_rank):
                 key = f"  ({key_text(entry.keys)})" if entry.keys else ""
                 help_text = f"{entry.help}{key}"

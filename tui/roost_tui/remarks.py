@@ -81,17 +81,10 @@ def _nothing_matches(wanted: Filter) -> tuple[Spans, ...]:
 
 
 def _first_run() -> tuple[Spans, ...]:
-    commands = (
-        ("roost demo", "look round among real apps; nothing to configure"),
-        ("roost add", "install an MCPB bundle, an MCP server or a command"),
-        ("roost add --help", "see what can be installed, and how"),
-    )
+    """Return what is said beside the runs of bundles that are gone."""
     return (
-        (),
-        (("Nothing is installed yet.", Tone.STRONG),),
-        (("Leave with q and run one of these; the daemon goes on meanwhile.", Tone.MUTED),),
-        (),
-        *(((f"{verb:<20}", Tone.ACCENT), (words, Tone.TEXT)) for verb, words in commands),
+        (("No bundle is installed.", Tone.STRONG),),
+        (("The command palette adds one, or imports those of MCP clients.", Tone.MUTED),),
     )
 
 

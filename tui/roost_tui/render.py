@@ -17,10 +17,12 @@ from roost.client.amounts import (
     size,
 )
 from roost.models import (
+    BundleKind,
     BundleView,
     GenerationView,
     RunProgress,
     RunStatus,
+    Runtime,
     RunView,
     SlotState,
     StartMode,
@@ -41,6 +43,7 @@ __all__ = [
     "is_down",
     "is_faulty",
     "is_handing_over",
+    "kind_text",
     "latency",
     "percent",
     "plural",
@@ -105,6 +108,12 @@ def is_faulty(bundle: BundleView) -> bool:
 def is_down(bundle: BundleView) -> bool:
     """Say whether a bundle should run and does not, other than while it starts."""
     return bundle.state in (SlotState.DEAD, SlotState.BACKING_OFF, SlotState.NEEDS_CREDENTIALS)
+
+
+def kind_text(bundle: BundleView) -> str:
+    """Return the kind with its runtime, which a server that runs elsewhere does not have."""
+    kind = "mcp http" if bundle.kind is BundleKind.MCP_HTTP else str(bundle.kind)
+    return kind if bundle.runtime is Runtime.ELSEWHERE else f"{kind} {bundle.runtime}"
 
 
 def short_reasons(bundle: BundleView, now: int) -> tuple[str, ...]:
@@ -212,8 +221,6 @@ def run_remark(run: RunView) -> str:
     """Return the words at the end of a run's row: why it ended badly, or its last message."""
     if run.error is not None:
         return run.error.sentence
-    if run.status.is_active and run.stop_requested_at is not None:
-        return "stop requested"
     if run.status.is_active and run.progress is not None:
         return run.progress.message or ""
     return ""

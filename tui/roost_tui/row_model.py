@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from roost_tui.filters import NO_FILTER, Filter, Subject
@@ -23,6 +23,20 @@ class Choice:
     faults_only: bool = False
     sort_title: str = ""
     is_descending: bool = False
+
+
+def sorted_by_next(choice: Choice, titles: Sequence[str], by: int) -> Choice:
+    """Return the choice ordered by a neighbouring column.
+
+    Args:
+        choice: the present one.
+        titles: the columns that can be seen; an empty one is the natural order.
+        by: columns to the right, or to the left when negative.
+    """
+    if choice.sort_title not in titles:
+        return replace(choice, sort_title=titles[0])
+    index = (titles.index(choice.sort_title) + by) % len(titles)
+    return replace(choice, sort_title=titles[index])
 
 
 class RowModel(Generic[Row]):

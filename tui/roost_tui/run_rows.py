@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from roost.models import RunStatus, RunView
-from roost_tui import render
+from roost_tui import render, run_words
 from roost_tui.columns import Column, Drawing
 from roost_tui.filters import Subject
 from roost_tui.render import NOTHING
@@ -19,7 +19,7 @@ BAR_WIDTH = 10
 ID_WIDTH = 14
 """Cells of a whole run id; its last letters are what tells two runs apart."""
 
-_STATUS_ORDER = tuple(RunStatus)
+STATUS_ORDER = tuple(RunStatus)
 
 
 def subject_of(run: RunView) -> Subject:
@@ -41,12 +41,14 @@ def subject_of(run: RunView) -> Subject:
     )
 
 
-def _status_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
+def status_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
+    """Return the state as a glyph and a word."""
     face = render.status_face(run.status, drawing.glyphs)
     return ((f"{face.glyph} ", face.tone), (face.word, face.tone))
 
 
-def _progress_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
+def progress_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
+    """Return how far a run under way is, as a bar and a count."""
     if run.progress is None or not run.status.is_active:
         return ()
     drawn = render.bar(run.progress, BAR_WIDTH, drawing.glyphs)
@@ -58,27 +60,46 @@ def _progress_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
 
 
 def _remark_cells(run: RunView, drawing: Drawing, width: int) -> Spans:
-    note = drawing.notes.get((run.workspace, run.id))
-    if note is not None and not note.is_over(drawing.now):
-        return ((widest(note.wordings(), width), note.tone),)
+    wordings, said_tone = beside_status(run, drawing)
+    if wordings:
+        return ((widest(wordings, width), said_tone),)
     tone = Tone.TEXT if run.status is RunStatus.FAILED else Tone.MUTED
     return ((render.run_remark(run), tone),)
 
 
-def _scope_cells(run: RunView, *_: object) -> Spans:
+def beside_status(run: RunView, drawing: Drawing) -> tuple[Sequence[str], Tone]:
+    """Return what is under way on a run or was done to it, longest first.
+
+    How far its stop has come says more than that it is pending.
+    """
+    note = drawing.notes.get((run.workspace, run.id))
+    phase = run_words.phase_of(run)
+    is_noted = note is not None and not note.is_pending and not note.is_over(drawing.now)
+    if phase is not None and not is_noted:
+        return run_words.phase_wordings(phase), Tone.WARN
+    if note is not None and not note.is_over(drawing.now):
+        return note.wordings(), note.tone
+    return (), Tone.MUTED
+
+
+def scope_cells(run: RunView, *_: object) -> Spans:
+    """Return the scope, or a dash."""
     return ((render.run_place(run), Tone.MUTED),)
 
 
-def _title_cells(run: RunView, *_: object) -> Spans:
+def title_cells(run: RunView, *_: object) -> Spans:
+    """Return what it does."""
     return ((run.title, Tone.STRONG if run.status.is_active else Tone.TEXT),)
 
 
-def _time_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
+def time_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
+    """Return how long it took, or has taken so far."""
     text = render.run_time(run, drawing.now)
     return ((text, Tone.MUTED if text == NOTHING else Tone.TEXT),)
 
 
-def _duration(run: RunView) -> int:
+def taken_ms(run: RunView) -> int:
+    """Return how long a settled run took, in milliseconds."""
     if run.started_at is None:
         return 0
     return (run.finished_at or run.created_at) - run.started_at
@@ -96,7 +117,7 @@ WORKSPACE_COLUMN: Column[RunView] = Column(
 """Added while several workspaces are shown."""
 
 COLUMNS: tuple[Column[RunView], ...] = (
-    Column("STATUS", 11, _status_cells, lambda run: _STATUS_ORDER.index(run.status)),
+    Column("STATUS", 11, status_cells, lambda run: STATUS_ORDER.index(run.status)),
     Column(
         "RUN",
         ID_WIDTH,
@@ -106,15 +127,15 @@ COLUMNS: tuple[Column[RunView], ...] = (
     Column(
         "SCOPE",
         9,
-        _scope_cells,
+        scope_cells,
         lambda run: run.scope or "",
         weight=1,
         most=16,
         from_width=WIDE,
     ),
-    Column("WHAT", 14, _title_cells, lambda run: run.title, weight=3, most=40),
-    Column("PROGRESS", 17, _progress_cells, lambda run: run.status, from_width=WIDE),
-    Column("TIME", 5, _time_cells, _duration, "right"),
+    Column("WHAT", 14, title_cells, lambda run: run.title, weight=3, most=40),
+    Column("PROGRESS", 17, progress_cells, lambda run: run.status, from_width=WIDE),
+    Column("TIME", 5, time_cells, taken_ms, "right"),
     Column("REMARK", 10, _remark_cells, lambda run: render.run_remark(run), weight=4),
 )
 

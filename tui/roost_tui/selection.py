@@ -14,6 +14,8 @@ class Selection:
 
     bundle: BundleView | None = None
     run: RunView | None = None
+    marked: tuple[RunView, ...] = ()
+    """Runs that are acted on together, in place of the row under the cursor."""
 
     @property
     def key(self) -> tuple[str, RowKey] | None:

@@ -20,9 +20,15 @@ def bundle_model() -> RowModel[BundleView]:
     )
 
 
-def run_model() -> RowModel[RunView]:
-    """Return the model of the run table."""
-    return RowModel(lambda run: run.workspace, run_rows.subject_of, _is_bad, _arrange_runs)
+def run_model(columns: Sequence[Column[RunView]] = run_rows.COLUMNS) -> RowModel[RunView]:
+    """Return the model of a table of runs with these columns."""
+
+    def arrange(rows: Sequence[RunView], choice: Choice) -> list[RunView]:
+        known = (*columns, run_rows.WORKSPACE_COLUMN)
+        column = next((entry for entry in known if entry.title == choice.sort_title), None)
+        return run_rows.arranged(rows, column, descending=choice.is_descending)
+
+    return RowModel(lambda run: run.workspace, run_rows.subject_of, _is_bad, arrange)
 
 
 def _is_bad(run: RunView) -> bool:
@@ -34,9 +40,11 @@ def bundle_columns(*, has_workspaces: bool) -> tuple[Column[BundleView], ...]:
     return _with_workspace(bundle_rows.COLUMNS, bundle_rows.WORKSPACE_COLUMN, has_workspaces)
 
 
-def run_columns(*, has_workspaces: bool) -> tuple[Column[RunView], ...]:
-    """Return the columns of the run table."""
-    return _with_workspace(run_rows.COLUMNS, run_rows.WORKSPACE_COLUMN, has_workspaces)
+def run_columns(
+    *, has_workspaces: bool, columns: tuple[Column[RunView], ...] = run_rows.COLUMNS
+) -> tuple[Column[RunView], ...]:
+    """Return the columns of a table of runs."""
+    return _with_workspace(columns, run_rows.WORKSPACE_COLUMN, has_workspaces)
 
 
 def _with_workspace(
@@ -49,9 +57,3 @@ def _arrange_bundles(rows: Sequence[BundleView], choice: Choice) -> list[BundleV
     columns = (*bundle_rows.COLUMNS, bundle_rows.WORKSPACE_COLUMN)
     column = next(column for column in columns if column.title == choice.sort_title)
     return bundle_rows.arranged(rows, column, descending=choice.is_descending)
-
-
-def _arrange_runs(rows: Sequence[RunView], choice: Choice) -> list[RunView]:
-    columns = (*run_rows.COLUMNS, run_rows.WORKSPACE_COLUMN)
-    column = next((column for column in columns if column.title == choice.sort_title), None)
-    return run_rows.arranged(rows, column, descending=choice.is_descending)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from roost.models import BundleKind, BundleView, SlotState
+from roost.models import BundleKind, BundleView, RunKind, RunView, SlotState
 from roost_tui import render
 
 TOOL_KINDS = (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
+RETRIED = (RunKind.TOOL_CALL, RunKind.COMMAND)
+"""Kinds of runs that the daemon itself can begin again."""
 STARTABLE = (SlotState.STOPPED, SlotState.DEAD, SlotState.BACKING_OFF)
 STOPPABLE = (SlotState.STARTING, SlotState.RUNNING, SlotState.BACKING_OFF)
 
@@ -25,4 +27,16 @@ def fits(action_id: str, bundle: BundleView) -> bool:
             return bundle.generation is not None and bundle.generation.number > 1
         case "bundle.why":
             return bundle.state is not SlotState.RUNNING or render.is_faulty(bundle)
+    return True
+
+
+def run_fits(action_id: str, run: RunView) -> bool:
+    """Say whether an action makes sense for a run in this state."""
+    match action_id:
+        case "run.stop":
+            return run.status.is_active
+        case "run.retry":
+            return run.kind in RETRIED and not run.status.is_active
+        case "run.replace":
+            return run.scope is not None
     return True

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from roost.clock import Clock, SystemClock
-from roost.errors import RoostError
+from roost.errors import BundleProtected, RoostError
 from roost.models import (
     BundleView,
     CredentialForm,
@@ -41,6 +41,11 @@ from roost_tui.modals.respawn_phases import (
     phases_of,
     respawn_sentence,
     write_sentence,
+)
+
+RESTORE_REASON = (
+    "the previous revision leaves a sensitive value unset, and the bundle is protected: give a "
+    "reason, then restore again"
 )
 
 
@@ -97,12 +102,13 @@ class CredentialsModal(Frame[None]):
             self.write = write
 
     class RestoreRequested(Message):
-        """The operator wants the previous revision back."""
+        """The operator wants the previous revision back, for this reason where one was asked."""
 
-        def __init__(self, workspace: str, bundle: str) -> None:
+        def __init__(self, workspace: str, bundle: str, reason: str | None = None) -> None:
             super().__init__()
             self.workspace = workspace
             self.bundle = bundle
+            self.reason = reason
 
     def __init__(
         self,
@@ -125,6 +131,7 @@ class CredentialsModal(Frame[None]):
         self._asked: CredentialWrite | None = None
         self._outcome: CredentialOutcome | None = None
         self._is_busy = False
+        self._restore_asks_reason = False
         self.add_class("-wide")
 
     # What stands in it
@@ -160,8 +167,9 @@ class CredentialsModal(Frame[None]):
         yield Button("Save", id="save", variant="primary", compact=True, disabled=is_empty)
 
     def on_mount(self) -> None:
-        """Say what is stored."""
-        self._refresh_rows()
+        """Say what is stored, unless it was closed before it was laid out."""
+        if self.query(".reason"):
+            self._refresh_rows()
 
     @property
     def _reason_row(self) -> FormRow:
@@ -195,6 +203,9 @@ class CredentialsModal(Frame[None]):
         self.query_one(".cut").display = is_shown
 
     def _asks_reason(self) -> bool:
+        return self._restore_asks_reason or self._save_asks_reason()
+
+    def _save_asks_reason(self) -> bool:
         drafts = {row.key: row.draft for row in self._rows}
         return self._needs_reason and clears_sensitive(self._form, drafts)
 
@@ -230,10 +241,8 @@ class CredentialsModal(Frame[None]):
         if bad := self._refresh_rows():
             bad[0].control.focus()
             return
-        if self._asks_reason() and not self._reason_row.text.strip():
-            self._reason_row.say(problem="a reason is needed to clear a sensitive value")
-            self._reason_row.control.focus()
-            return
+        if self._save_asks_reason() and not self._reason:
+            return self._ask_reason("a reason is needed to clear a sensitive value")
         if not self._has_changes():
             text = f"{self.glyphs.todo} nothing was changed, so there is nothing to save"
             self._tell("written", text, MUTED)
@@ -244,13 +253,25 @@ class CredentialsModal(Frame[None]):
 
     def _write(self) -> CredentialWrite:
         drafts = {row.key: row.draft for row in self._rows}
-        reason = self._reason_row.text.strip() if self._asks_reason() else None
+        reason = self._reason if self._save_asks_reason() else None
         return build_write(self._form, drafts, reason)
 
     def action_restore(self) -> None:
-        """Ask for the previous revision."""
+        """Ask for the previous revision; the reason is asked for once the engine wants one."""
+        if self._restore_asks_reason and not self._reason:
+            return self._ask_reason(RESTORE_REASON)
+        reason = self._reason if self._restore_asks_reason else None
         self._begin(None)
-        self.post_message(self.RestoreRequested(self._form.workspace, self._form.bundle))
+        request = self.RestoreRequested(self._form.workspace, self._form.bundle, reason)
+        self.post_message(request)
+
+    @property
+    def _reason(self) -> str:
+        return self._reason_row.text.strip()
+
+    def _ask_reason(self, problem: str) -> None:
+        self._reason_row.say(problem=problem)
+        self._reason_row.control.focus()
 
     def _begin(self, write: CredentialWrite | None) -> None:
         self._asked = write
@@ -296,6 +317,7 @@ class CredentialsModal(Frame[None]):
             return
         was_restore = self._asked is None
         self._outcome = outcome
+        self._restore_asks_reason = False
         self._set_busy(False)
         done = write_sentence(outcome, restored=was_restore)
         self._tell("written", f"{self.glyphs.run_done} {done}", GOOD)
@@ -336,9 +358,15 @@ class CredentialsModal(Frame[None]):
         """Show why nothing was written; the problems of fields stand below them."""
         if not self.is_attached:
             return
+        was_restore = self._asked is None
         self._asked = None
         self._set_busy(False)
         self.query_one(PhaseTrack).hide()
+        if was_restore and error.code == BundleProtected.code:
+            self._restore_asks_reason = True
+            self._tell("written", "", "")
+            self._refresh_rows()
+            return self._ask_reason(RESTORE_REASON)
         unplaced = self._place_problems(error.details.get("fields"))
         words = error.message if unplaced else "nothing was written; correct the marked fields"
         self._tell("written", f"{self.glyphs.run_failed} {words}", BAD)

@@ -98,9 +98,9 @@ class FormRow(Horizontal):
     def _set_line(self, name: str, text: str) -> None:
         if self._lines[name] != text:
             self._lines[name] = text
-            line = self.query_one(f".{name}", Static)
-            line.update(self._line(name, text))
-            line.set_class(bool(text), "-said")
+            for line in self.query(f".{name}").results(Static):  # none before it is laid out
+                line.update(self._line(name, text))
+                line.set_class(bool(text), "-said")
 
     @property
     def problem(self) -> str:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+
+# No test leaves anything in the keyring of who runs it.
+os.environ["ROOST_VAULT_KEY_STORE"] = "file"
+
+# Each of the many daemons would compile every module anew, which takes longer than most tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 STARTS_PROCESSES = ("drivers", "integration")
 

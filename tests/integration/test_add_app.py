@@ -60,6 +60,7 @@ def test_an_app_is_installed_under_its_own_name_and_runs(
         "kind": "app",
         "origin": str(directory),
         "sha256": None,
+        "content_sha256": None,
     }
     daemon.until("counter", "running")
     launched = [sys.executable, "-m", "roost.app", "--directory", str(directory)]
@@ -76,7 +77,8 @@ def test_an_app_with_a_fault_is_refused_in_one_sentence_and_leaves_nothing(
     done = roost(daemon.data_dir, "add", "--app", str(directory), "--name", "broken")
     assert done.returncode == 2
     assert str(directory / "app.py") in done.stderr and "no_such_module" in done.stderr
-    assert done.stderr.count("\n") == 1, "one sentence and no traceback"
+    runs, *sentence = done.stderr.splitlines()
+    assert runs.startswith("broken runs: ") and len(sentence) == 1, "and no traceback"
     assert names(daemon) == before
     assert not [argv for _, argv in command_lines() if str(directory).encode() in argv]
 

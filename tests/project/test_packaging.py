@@ -37,6 +37,7 @@ def test_the_wheel_holds_both_packages_and_their_data_and_nothing_else(tmp_path:
     }
     for needed in (
         "roost/py.typed",
+        "roost/demo/apps/agent/agent.py",
         "roost/demo/apps/beacon/manifest.json",
         "roost/demo/apps/flaky.py",
         "roost/demo/apps/greeter/app.py",

@@ -6,7 +6,7 @@ import importlib
 import platform
 import sys
 
-NAMES = ("ps", "first_paint", "respawn", "viewers", "supervision")
+NAMES = ("ps", "first_paint", "respawn", "viewers", "scrubbing", "supervision", "wrappers", "runs")
 
 
 def main(names: list[str]) -> int:

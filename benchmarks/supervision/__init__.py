@@ -12,6 +12,7 @@ from benchmarks.supervision.cold_start import cold_starts
 from benchmarks.supervision.crash import crashes
 from benchmarks.supervision.logs import log_captures
 from benchmarks.supervision.respawn import respawns
+from benchmarks.supervision.servers import server_starts
 from benchmarks.supervision.subjects import available_subjects
 
 
@@ -24,4 +25,5 @@ def run() -> Iterator[str]:
     yield from crashes(subjects)
     yield from cold_starts(subjects, 50)
     yield from cold_starts(subjects, 200)
+    yield from server_starts()
     yield from log_captures(subjects)

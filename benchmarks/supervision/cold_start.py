@@ -29,7 +29,7 @@ def cold_starts(subjects: Sequence[Subject], count: int) -> Iterator[str]:
                 supervision.begin()
                 last = max(line.at for line in rung.lines(count))
                 time.sleep(QUIET_S)
-                percent, mebibytes = _at_rest(supervision)
+                percent, mebibytes = at_rest(supervision)
             yield (
                 f"cold start of {count:<20} {subject.name:<12} {last - began:6.2f} s   "
                 f"at rest {percent:5.2f} % cpu, {mebibytes:6.1f} MiB PSS"
@@ -46,7 +46,8 @@ def _bare(rung: Bell, count: int) -> float:
     return last - began
 
 
-def _at_rest(supervision: Supervision) -> tuple[float, float]:
+def at_rest(supervision: Supervision) -> tuple[float, float]:
+    """Return its processor use in per cent of one, and its memory in MiB, the children aside."""
     processes = [psutil.Process(pid) for pid in supervision.pids()]
     before = sum(_cpu_s(process) for process in processes)
     time.sleep(IDLE_S)

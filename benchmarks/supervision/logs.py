@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import psutil
 
 from benchmarks.supervision.children import Bell, bell
+from benchmarks.supervision.roost_subject import up
 from benchmarks.supervision.subjects import Subject
 from benchmarks.supervision.waiting import until
 
 LINES = 300_000
+
+SECRETS = (1, 10)
+"""How many credentials the output is searched for, where it is."""
 
 TAIL_BYTES = 400
 EVERYTHING = 2**40
@@ -22,8 +27,12 @@ PAYLOAD = "é" * 40 + "0123456789-01234567"
 
 def log_captures(subjects: Sequence[Subject]) -> Iterator[str]:
     """Yield lines per second, the supervisor's CPU time, and what is missing."""
+    scrubbing = [
+        Subject(f"roost, {count} secret{'s' if count > 1 else ''}", partial(up, secrets=count))
+        for count in SECRETS
+    ]
     with bell() as rung:
-        for subject in subjects:
+        for subject in (*subjects, *scrubbing):
             with subject.up({"logs": _child(rung)}) as supervision:
                 rung.forget()
                 supervision.begin()
@@ -37,7 +46,7 @@ def log_captures(subjects: Sequence[Subject]) -> Iterator[str]:
                 kept = supervision.captured("logs", EVERYTHING)
             whole = kept.count(PAYLOAD.encode() + b"\n")
             yield (
-                f"log lines of 100 bytes             {subject.name:<12} "
+                f"log lines of 100 bytes             {subject.name:<16} "
                 f"{LINES / seconds / 1000:7.0f} k/s  {used:5.2f} s cpu  "
                 f"{LINES - whole} of {LINES} lost or damaged"
             )

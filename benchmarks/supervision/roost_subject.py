@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_urlsafe
 
 import psutil
 
@@ -65,12 +66,22 @@ class Up:
 
 
 @contextmanager
-def up(commands: dict[str, tuple[str, ...]]) -> Iterator[Up]:
-    """Install the bundles and stop the daemon again, as before a reboot."""
+def up(commands: dict[str, tuple[str, ...]], secrets: int = 0) -> Iterator[Up]:
+    """Install the bundles and stop the daemon again, as before a reboot.
+
+    Args:
+        commands: command of each child by its name.
+        secrets: credentials that each is given; its output is searched for every one of them.
+    """
+    env = {f"API_TOKEN_{number}": token_urlsafe(32) for number in range(secrets)}
     with running_daemon({"ROOST_LOG_FILE_BYTES": str(LOG_BYTES)}) as (data_dir, wire):
         for name, command in commands.items():
             request = InstallRequest(
-                source=SourceKind.COMMAND, name=name, kind=BundleKind.COMMAND, command=command
+                source=SourceKind.COMMAND,
+                name=name,
+                kind=BundleKind.COMMAND,
+                command=command,
+                env=env,
             )
             wire.send("POST", "/v1/workspaces/bench/bundles", codec.to_json(request))
         stop_daemon(data_dir)

@@ -13,10 +13,12 @@ from roost.bundles.install_place import (
     InstallPlace,
     check_program,
     check_texts,
+    given_directory,
     runtime_of,
 )
 from roost.bundles.literals import LiteralEnvironment, take_apart
 from roost.bundles.templates import CONFIG_PREFIX, refuse_sensitive_arguments
+from roost.bundles.web import asked_port
 from roost.errors import BadInput, BadUrl
 from roost.models import (
     BundleKind,
@@ -28,7 +30,6 @@ from roost.models import (
     Source,
     SourceKind,
 )
-from roost.models.port import parse_port
 
 DEFAULT_URL = "http://127.0.0.1:${port}/mcp"
 """Where a command listens that names no address: what the SDKs do by default."""
@@ -94,7 +95,7 @@ def _read_listening(request: InstallRequest, place: InstallPlace) -> InstalledBu
     check_texts(request.command)
     program, *args = request.command
     url = request.url or DEFAULT_URL
-    port = check_own_url(url, _asked_port(request))
+    port = check_own_url(url, asked_port(request))
     env = {name: value for name, value in request.env.items() if name != "PORT"}
     found = _take_apart(url, request.headers, env)
     check_program(program, found.literal, place.programs)
@@ -111,30 +112,13 @@ def _read_listening(request: InstallRequest, place: InstallPlace) -> InstalledBu
         fields=found.literal.fields,
         url=url,
         headers=found.headers,
-        directory=_directory(request),
+        directory=given_directory(request),
         secret_arguments=request.secret_arguments,
         port=port,
         settings=request.settings,
     )
     refuse_sensitive_arguments(name, definition)
     return InstalledBundle(name, definition, found.literal.values)
-
-
-def _asked_port(request: InstallRequest) -> int | None:
-    in_environment = parse_port(request.env.get("PORT"), 0)
-    asked = parse_port(None if request.port is None else str(request.port), in_environment)
-    if in_environment and asked != in_environment:
-        raise BadInput(
-            f"PORT says {in_environment} and the port asked for is {asked}; leave one of them out"
-        )
-    return asked or None
-
-
-def _directory(request: InstallRequest) -> str | None:
-    path = request.directory
-    if path is not None and not os.path.isabs(path):
-        raise BadInput(f"{path!r} is not an absolute path; give the full path of the directory")
-    return path
 
 
 def _take_apart(url: str, headers: Mapping[str, str], env: Mapping[str, str]) -> _Place:

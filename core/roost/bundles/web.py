@@ -38,7 +38,7 @@ def read_web(request: InstallRequest, kind: BundleKind) -> WebPlace:
         return WebPlace(request.env)
     return WebPlace(
         {name: value for name, value in request.env.items() if name != "PORT"},
-        _port(request) or None,
+        asked_port(request),
         _ready_path(request),
     )
 
@@ -56,14 +56,20 @@ def refuse_web(request: InstallRequest) -> None:
         )
 
 
-def _port(request: InstallRequest) -> int:
+def asked_port(request: InstallRequest) -> int | None:
+    """Return the fixed port that is asked for, by `port` or a literal `PORT`; None for a free one.
+
+    Raises:
+        BadPort: it is none.
+        BadInput: two different ports are asked for.
+    """
     in_environment = parse_port(request.env.get("PORT"), 0)
     asked = parse_port(None if request.port is None else str(request.port), in_environment)
     if in_environment and asked != in_environment:
         raise BadInput(
             f"PORT says {in_environment} and the port asked for is {asked}; leave one of them out"
         )
-    return asked
+    return asked or None
 
 
 def _ready_path(request: InstallRequest) -> str:

@@ -15,10 +15,7 @@ from roost.sdk.endings import AlreadyFinished
 from roost.sdk.outbox import Item
 from roost.sdk.place import Place, find_place
 from roost.sdk.request import Wish, take_lease
-from roost.sdk.told import Told, checked_text, text_items
-
-_ROOM_LOOK_S = 0.1
-"""How often work that waits for room looks whether anybody still listens."""
+from roost.sdk.told import ROOM_LOOK_S, Told, checked_text, text_items
 
 
 def begin_run_async(
@@ -127,7 +124,7 @@ class AsyncRun(Told):
         if courier is None or self._reporter is None:
             return
         while courier.outbox.is_full and not courier.is_over:
-            await asyncio.to_thread(courier.outbox.wait_for_room, _ROOM_LOOK_S)
+            await asyncio.to_thread(courier.outbox.wait_for_room, ROOM_LOOK_S)
         courier.check()
         courier.tell(item)
         self._reporter.wake()

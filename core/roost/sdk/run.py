@@ -13,10 +13,7 @@ from roost.sdk.courier import Courier
 from roost.sdk.outbox import Item
 from roost.sdk.place import Place, find_place
 from roost.sdk.request import Wish, take_lease
-from roost.sdk.told import Told, checked_text, text_items
-
-_ROOM_LOOK_S = 0.1
-"""How often work that waits for room looks whether anybody still listens."""
+from roost.sdk.told import ROOM_LOOK_S, Told, checked_text, text_items
 
 
 def begin_run(
@@ -135,7 +132,7 @@ class Run(Told):
         if courier is None or self._reporter is None:
             return
         while courier.outbox.is_full and not courier.is_over:
-            courier.outbox.wait_for_room(_ROOM_LOOK_S)
+            courier.outbox.wait_for_room(ROOM_LOOK_S)
         courier.check()
         courier.tell(item)
         self._reporter.wake()

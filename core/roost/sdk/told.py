@@ -14,6 +14,10 @@ PIECE_CHARS = 200_000
 """The daemon takes somewhat more in one report."""
 
 
+ROOM_LOOK_S = 0.1
+"""How often work that waits for room looks whether anybody still listens."""
+
+
 class Told:
     """What a block of work knows of its run."""
 

@@ -38,7 +38,6 @@ from roost.models import (
     Impact,
     RunChanged,
     RunKind,
-    Runtime,
     WorkspaceChanged,
     WorkspaceView,
 )
@@ -283,7 +282,7 @@ class Engine:
 
     async def _respawn_impact(self, workspace: str, name: str) -> Impact | None:
         slot = self.supervisor.slot(workspace, name)
-        if slot.definition.runtime is Runtime.ELSEWHERE:
+        if slot.definition.is_elsewhere:
             return None  # the server is somewhere else: no process of ours does its work
         run_ids = self.recorder.active_ids(workspace, name)
         return await impact_of(slot, self.supervisor.slots, run_ids, "bundle.respawn")

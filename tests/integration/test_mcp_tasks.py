@@ -79,11 +79,10 @@ def test_a_tool_of_the_reference_server_that_needs_a_task_is_followed_to_its_res
     assert "# Research Report: tides" in detail["result"]["content"][0]["text"]
     told = steps(daemon, run_id)
     assert told[0].startswith("task ") and "Gathering sources" in told[0]
-    assert [step.partition(": ")[2] for step in told[1:-1]] == [
-        "Analyzing content...",
-        "Synthesizing findings...",
-        "Generating report...",
-    ]
+    # The server is asked at an interval, so a stage may pass between two answers.
+    stages = ["Analyzing content...", "Synthesizing findings...", "Generating report..."]
+    seen = [step.partition(": ")[2] for step in told[1:-1]]
+    assert seen and seen == [stage for stage in stages if stage in seen]
     assert told[-1].startswith("completed")
 
 

@@ -264,7 +264,9 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(count == 1 for count in active.values())
         for row in rows:
             events = await self.store.runs.events(row.id, after=0, limit=1000)
-            dropped = await self.store.runs.events_dropped(row.id)
+            detail = await self.store.runs.detail(row.workspace, row.id, newest=1000)
+            dropped = detail.events_dropped
+            assert (detail.run, detail.events) == (row, events)
             assert [event.seq for event in events] == list(range(dropped + 1, row.last_seq + 1))
             assert not (dropped and row.status.is_active)
             if not row.status.is_active:

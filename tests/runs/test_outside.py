@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from tests.support.ledger import SECRET, Ledger, request
+from tests.support.stored_runs import payload
 
 from roost.errors import (
     AlreadyActive,
@@ -172,7 +173,7 @@ async def test_an_end_that_is_not_stored_is_kept_and_never_reported_settled(
     program.ledger.rows.recover()
     view = await program.finish(lease, status=RunStatus.FAILED)
     assert (view.status, view.link) == (RunStatus.SUCCEEDED, "https://out/3")
-    assert await store.runs.payload("main", lease.run.id) == (None, 5, False)
+    assert await payload(store.runs, lease.run.id) == (None, 5, False)
 
 
 async def test_attaching_by_key_takes_the_next_epoch_and_cuts_the_older_reporter_off(

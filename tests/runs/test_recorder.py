@@ -18,7 +18,15 @@ from roost.errors import (
     ShuttingDown,
     StoreUnavailable,
 )
-from roost.models import RunError, RunEventKind, RunKind, RunProgress, RunStatus, RunTrigger
+from roost.models import (
+    RunError,
+    RunEventKind,
+    RunKind,
+    RunProgress,
+    RunStatus,
+    RunTrigger,
+    RunView,
+)
 from roost.runs import Ending, RunRecorder, Settlement
 from roost.store import SqlStore
 from roost.store.base import RunRows
@@ -477,3 +485,28 @@ async def test_ids_are_sorted_as_the_runs_were_begun_even_when_the_clock_steps_b
     assert ids == sorted(ids)
     assert len(set(ids)) == 5
     assert {len(run_id) for run_id in ids} == {14}
+
+
+async def test_an_end_that_is_stored_and_not_yet_told_is_read_as_it_is_stored(
+    ledger: Ledger, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await ledger.begin()
+    finalize = store.runs.finalize
+    is_stored, may_return = asyncio.Event(), asyncio.Event()
+
+    async def store_and_wait(*args: object, **kwargs: object) -> RunView | None:
+        view = await finalize(*args, **kwargs)  # type: ignore[arg-type]
+        is_stored.set()
+        await may_return.wait()
+        return view
+
+    monkeypatch.setattr(store.runs, "finalize", store_and_wait)
+    settling = asyncio.create_task(ledger.recorder.finalize("main", run.id, DONE))
+    async with asyncio.timeout(5):
+        await is_stored.wait()
+        view = await ledger.recorder.get("main", run.id)
+        detail = await ledger.recorder.detail("main", run.id)
+        assert view.status is detail.run.status is RunStatus.SUCCEEDED
+        assert detail.events[-1].message == "succeeded"
+        may_return.set()
+        assert await settling is Settlement.SETTLED

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
+from tests.support.stored_runs import payload
 from tests.support.stores import add_workspaces, new_run
 
 from roost.models import RunEvent, RunEventKind, RunProgress, RunStatus, RunTrigger, RunView
@@ -49,7 +50,7 @@ async def stored(store: SqlStore) -> RunView:
 async def test_a_new_run_is_read_back_as_it_was(store: SqlStore) -> None:
     await insert(store)
     assert await stored(store) == RUN
-    assert await store.runs.payload("main", "r-1") == (None, None, False)
+    assert await payload(store.runs, "r-1") == (None, None, False)
 
 
 async def test_a_change_returns_what_is_stored_with_words_as_members(store: SqlStore) -> None:
@@ -110,7 +111,7 @@ async def test_events_and_a_result_are_stored(store: SqlStore, count: int) -> No
         await run_statements.insert_events(connection, events)
         await run_statements.set_result(connection, "r-1", {"a": 1}, is_truncated=True)
     assert await store.runs.events("r-1", after=0, limit=9) == events
-    assert await store.runs.payload("main", "r-1") == (None, {"a": 1}, True)
+    assert await payload(store.runs, "r-1") == (None, {"a": 1}, True)
 
 
 async def test_a_violated_constraint_is_the_error_sqlalchemy_raises_and_shows_no_values(

@@ -170,7 +170,7 @@ async def test_the_oldest_events_go_in_bounded_pieces(store: SqlStore) -> None:
     assert await store.runs.drop_events("r-1", up_to=3, limit=2) == 2
     assert await store.runs.drop_events("r-1", up_to=3, limit=2) == 1
     assert await store.runs.drop_events("r-1", up_to=3, limit=2) == 0
-    assert await store.runs.events_dropped("r-1") == 3
+    assert (await store.runs.detail("main", "r-1", newest=9)).events_dropped == 3
     assert [event.seq for event in await store.runs.events("r-1", after=0, limit=9)] == [4, 5]
     assert await store.runs.settled_with_more_events(2, limit=9) == ()
     assert await store.runs.remove_settled(["r-1", "r-9"]) == 1

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from tests.support.stored_runs import payload
 from tests.support.stores import OWNER, new_run
 
 from roost.errors import AlreadyActive, IdempotencyConflict, RunNotFound
@@ -57,12 +58,12 @@ async def test_a_new_run_with_defaults_is_pending_and_unseen_by_other_workspaces
     view = await store.runs.get("main", "r-1")
     assert view is not None
     assert (view.status, view.trigger, view.step_count) == (RunStatus.PENDING, RunTrigger.USER, 0)
-    assert await store.runs.payload("main", "r-1") == ({"q": ["ä", None, 1.5]}, None, False)
+    assert await payload(store.runs, "r-1") == ({"q": ["ä", None, 1.5]}, None, False)
     assert await store.runs.get("other", "r-1") is None
     assert await store.runs.list(RunQuery(workspace="other")) == ()
     assert await store.runs.request_stop("other", "r-1", at=1, by="x") is None
     with pytest.raises(RunNotFound):
-        await store.runs.payload("other", "r-1")
+        await store.runs.detail("other", "r-1", newest=9)
 
 
 async def test_a_second_active_run_of_a_scope_is_refused_until_the_first_has_settled(
@@ -240,7 +241,7 @@ async def test_the_end_is_written_once_with_a_closing_event(store: SqlStore) -> 
     assert (view.status, view.finished_at, view.error) == (RunStatus.FAILED, 9_000, error)
     assert await settle(store, "r-1", RunStatus.ABORTED) is None
     assert await store.runs.get("main", "r-1") == view
-    assert await store.runs.payload("main", "r-1") == (None, [{"text": "x"}], True)
+    assert await payload(store.runs, "r-1") == (None, [{"text": "x"}], True)
     events = await store.runs.events("r-1", after=1, limit=9)
     assert [(event.seq, event.kind, event.message) for event in events] == [
         (2, RunEventKind.STATUS, "failed: no such file")

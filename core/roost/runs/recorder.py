@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from roost.clock import Clock
-from roost.errors import AlreadyActive, Conflict, IdempotencyConflict, ShuttingDown
+from roost.errors import (
+    AlreadyActive,
+    Conflict,
+    IdempotencyConflict,
+    ShuttingDown,
+    StoreUnavailable,
+)
 from roost.models import (
     ChangeBody,
     NewRun,
@@ -343,28 +349,28 @@ class RunRecorder:
         return len(self.active_ids(workspace, bundle))
 
     async def get(self, workspace: str, run_id: str) -> RunView:
-        """Return a run; an active one is known without the store.
+        """Return a run; an active one that nobody has ended is known without the store.
 
         Raises:
             RunNotFound: no such run in this workspace.
         """
         known = self._active.known(run_id)
-        if known is not None and known.view.workspace == workspace:
+        if known is None or known.view.workspace != workspace:
+            return await self._viewers.get(workspace, run_id)
+        if known.claimed is None:
             return known.view
-        return await self._viewers.get(workspace, run_id)
+        try:  # its end may be stored already, and others may have seen it there
+            return await self._viewers.get(workspace, run_id)
+        except StoreUnavailable:
+            return known.view
 
     async def detail(self, workspace: str, run_id: str) -> RunDetail:
-        """Return a run with its input, result and newest events.
+        """Return a run with its input, result and newest events, all of one moment.
 
         Raises:
             RunNotFound: no such run in this workspace.
         """
-        view = await self.get(workspace, run_id)
-        run_input, result, is_truncated = await self._rows.payload(workspace, run_id)
-        after = max(0, view.last_seq - DETAIL_EVENTS)
-        events = await self._rows.events(run_id, after=after, limit=DETAIL_EVENTS)
-        dropped = await self._rows.events_dropped(run_id)
-        return RunDetail(view, run_input, result, is_truncated, events, dropped)
+        return await self._rows.detail(workspace, run_id, newest=DETAIL_EVENTS)
 
     async def wait_settled(self, workspace: str, run_id: str) -> RunView:
         """Wait until a run has settled, or until the recorder closes.

@@ -20,6 +20,7 @@ from roost.models import (
     LeasedRun,
     LiveGeneration,
     NewRun,
+    RunDetail,
     RunError,
     RunEvent,
     RunEventKind,
@@ -211,8 +212,8 @@ class RunRows(Protocol):
 
     async def get(self, workspace: str, run_id: str) -> RunView | None: ...
 
-    async def payload(self, workspace: str, run_id: str) -> tuple[Any, Any, bool]:
-        """Return input, result and whether the result was truncated.
+    async def detail(self, workspace: str, run_id: str, *, newest: int) -> RunDetail:
+        """Return a run with its payload and its `newest` events, all of one moment.
 
         Raises:
             RunNotFound: no such run in this workspace.
@@ -391,10 +392,6 @@ class RunRows(Protocol):
 
     async def remove_settled(self, run_ids: Sequence[str]) -> int:
         """Delete settled runs with their payloads and events; returns how many there were."""
-        ...
-
-    async def events_dropped(self, run_id: str) -> int:
-        """Return how many of the oldest events of a run are not kept any more."""
         ...
 
 

@@ -88,12 +88,6 @@ class SqlRunRetention:
         async with self._database.write() as connection:
             return (await connection.execute(delete(runs).where(gone))).rowcount
 
-    async def events_dropped(self, run_id: str) -> int:
-        """Return how many of the oldest events of a run are not kept any more."""
-        query = select(runs.c.events_dropped).where(runs.c.id == run_id)
-        async with self._database.read() as connection:
-            return await connection.scalar(query) or 0
-
     async def _kept(self, query: Select[Any]) -> tuple[KeptRun, ...]:
         async with self._database.read() as connection:
             return tuple(_kept_of(row) for row in await connection.execute(query))

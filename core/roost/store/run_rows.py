@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roost.errors import RunNotFound
 from roost.models import (
     NewRun,
+    RunDetail,
     RunError,
     RunEvent,
     RunEventKind,
@@ -71,23 +72,41 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
         async with self._database.read() as connection:
             return await _one(connection, _views().where(is_run(run_id, workspace)))
 
-    async def payload(self, workspace: str, run_id: str) -> tuple[Any, Any, bool]:
-        """Return input, result and whether the result was truncated.
+    async def detail(self, workspace: str, run_id: str, *, newest: int) -> RunDetail:
+        """Return a run with its payload and its newest events, all of one moment.
+
+        Args:
+            newest: how many events at most.
 
         Raises:
             RunNotFound: no such run in this workspace.
         """
         query = (
-            select(run_payloads.c.input, run_payloads.c.result, run_payloads.c.is_truncated)
-            .join(runs, runs.c.id == run_payloads.c.run_id)
+            select(
+                *VIEW_COLUMNS,
+                runs.c.events_dropped,
+                run_payloads.c.input,
+                run_payloads.c.result,
+                run_payloads.c.is_truncated,
+            )
+            .join(run_payloads, runs.c.id == run_payloads.c.run_id)
             .where(is_run(run_id, workspace))
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            raise RunNotFound(run_id)
-        result = None if row.result is None else from_json(row.result, Any)
-        return from_json(row.input, Any), result, row.is_truncated
+            if row is None:
+                raise RunNotFound(run_id)
+            last = max(0, row.last_seq - newest)
+            found = await connection.execute(_events(run_id, after=last, limit=newest))
+            events = tuple(event_of(row) for row in found)
+        return RunDetail(
+            run=view_of(row),
+            input=from_json(row.input, Any),
+            result=None if row.result is None else from_json(row.result, Any),
+            is_truncated=row.is_truncated,
+            events=events,
+            events_dropped=row.events_dropped,
+        )
 
     async def list(self, query: RunQuery) -> tuple[RunView, ...]:
         """Return runs, newest first."""
@@ -245,12 +264,7 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
 
     async def events(self, run_id: str, *, after: int, limit: int) -> tuple[RunEvent, ...]:
         """Return the events after a sequence number, in order."""
-        query = (
-            select(run_events)
-            .where(run_events.c.run_id == run_id, run_events.c.seq > after)
-            .order_by(run_events.c.seq)
-            .limit(limit)
-        )
+        query = _events(run_id, after=after, limit=limit)
         async with self._database.read() as connection:
             return tuple(event_of(row) for row in await connection.execute(query))
 
@@ -336,6 +350,15 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
 
 def _views() -> Select[Any]:
     return select(*VIEW_COLUMNS)
+
+
+def _events(run_id: str, *, after: int, limit: int) -> Select[Any]:
+    return (
+        select(run_events)
+        .where(run_events.c.run_id == run_id, run_events.c.seq > after)
+        .order_by(run_events.c.seq)
+        .limit(limit)
+    )
 
 
 def _age_of(run_id: str, workspace: str | None) -> Any:

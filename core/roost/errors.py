@@ -230,6 +230,30 @@ class RunNotFound(NotFound):
         super().__init__(f"there is no run {run_id!r}; `roost runs` lists the runs", run=run_id)
 
 
+class TaskNotFound(NotFound):
+    """No bundle of this workspace offers a task of this name."""
+
+    code = "task_not_found"
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"there is no task {task!r}; `roost task list` lists those that workers offer",
+            task=task,
+        )
+
+
+class ScheduleNotFound(NotFound):
+    """No schedule has this name in this workspace."""
+
+    code = "schedule_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no schedule {name!r}; `roost schedule list` lists those that exist",
+            schedule=name,
+        )
+
+
 class ToolNotFound(NotFound):
     """The bundle offers no tool of this name."""
 
@@ -268,6 +292,20 @@ class AlreadyActive(Conflict):
             f"{run_id}`",
             scope=scope,
             run=run_id,
+        )
+
+
+class TaskTaken(Conflict):
+    """Another bundle of the workspace offers a task of this name."""
+
+    code = "task_taken"
+
+    def __init__(self, task: str, bundle: str) -> None:
+        super().__init__(
+            f"the task {task!r} is offered by the bundle {bundle!r} already; rename one of the "
+            "two, or remove that bundle",
+            task=task,
+            bundle=bundle,
         )
 
 
@@ -345,6 +383,22 @@ class ShuttingDown(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("the daemon is shutting down and takes no new work; run `roost` again")
+
+
+class QueueFull(Unavailable):
+    """As many runs of a task wait as it lets wait."""
+
+    code = "queue_full"
+
+    def __init__(self, task: str, waiting: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"{waiting} runs of the task {task!r} wait already, nothing was begun; try again in "
+            f"{retry_after_s} s",
+            task=task,
+            waiting=waiting,
+            retry_after_s=retry_after_s,
+        )
+        self.retry_after_s = retry_after_s
 
 
 class StoreUnavailable(Unavailable):
@@ -484,6 +538,85 @@ class WorkerFailed(RoostError):
             "correct it and start again",
             app=app,
             worker=worker,
+        )
+
+
+class SnapshotMissing(Refused):
+    """A snapshot is needed, and the bundle has none that can be used."""
+
+    code = "snapshot_missing"
+
+    def __init__(self, bundle: str, why: str = "there is none") -> None:
+        super().__init__(
+            f"{bundle!r} has no snapshot that it could be started from: {why}; make one with "
+            f"`roost snapshot build {bundle}`",
+            bundle=bundle,
+        )
+
+
+class SnapshotStale(Refused):
+    """A snapshot is needed, and something that is in it has changed."""
+
+    code = "snapshot_stale"
+
+    def __init__(self, bundle: str, change: str) -> None:
+        super().__init__(
+            f"the snapshot of {bundle!r} is stale, so nothing is started from it: {change}; build "
+            f"it again with `roost snapshot build {bundle}`",
+            bundle=bundle,
+        )
+
+
+class SnapshotRefused(Refused):
+    """There can be no snapshot of a bundle, or not as it is; says why and the way out."""
+
+    code = "snapshot_refused"
+
+    def __init__(self, bundle: str, why: str) -> None:
+        super().__init__(f"there is no snapshot of {bundle!r}: {why}", bundle=bundle)
+
+
+class SnapshotBusy(Conflict):
+    """A snapshot of the bundle is being built."""
+
+    code = "snapshot_busy"
+
+    def __init__(self, bundle: str) -> None:
+        super().__init__(
+            f"the snapshot of {bundle!r} is being built; `roost snapshot show {bundle}` tells how "
+            "far it is",
+            bundle=bundle,
+        )
+
+
+class SnapshotFailed(RoostError):
+    """A snapshot could not be made; an earlier one is left as it was."""
+
+    code = "snapshot_failed"
+
+    def __init__(self, bundle: str, phase: str, why: str) -> None:
+        super().__init__(
+            f"the snapshot of {bundle!r} was not made, it broke off at {phase}: {why}",
+            bundle=bundle,
+            phase=phase,
+        )
+
+
+class TemplateFailed(Unavailable):
+    """The prepared process of a snapshot did not come up."""
+
+    code = "template_failed"
+
+
+class RestoreFailed(Unavailable):
+    """A process could not be started from a snapshot."""
+
+    code = "restore_failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"nothing was started from the snapshot: {reason}; the next start is cold",
+            reason=reason,
         )
 
 

@@ -74,6 +74,33 @@ _TABLE = (
     Action("run.retry", ActionScope.RUN, Risk.REVERSIBLE, Role.OPERATOR, "run retry"),
     Action("run.replace", ActionScope.RUN, Risk.INTERRUPTS, Role.OPERATOR, "run replace"),
     Action("run.exec", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "exec"),
+    Action("run.resume", ActionScope.RUN, Risk.REVERSIBLE, Role.OPERATOR, "run resume"),
+    Action("task.list", ActionScope.WORKSPACE, Risk.READS, Role.VIEWER, "task list"),
+    Action("task.submit", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "task submit"),
+    Action("schedule.list", ActionScope.WORKSPACE, Risk.READS, Role.VIEWER, "schedule list"),
+    Action("schedule.put", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "schedule put"),
+    Action(
+        "schedule.pause", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "schedule pause"
+    ),
+    Action(
+        "schedule.resume", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "schedule resume"
+    ),
+    Action("schedule.fire", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "schedule fire"),
+    Action(
+        "schedule.remove", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.OPERATOR, "schedule remove"
+    ),
+    Action("snapshot.list", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "snapshot list"),
+    Action("snapshot.show", ActionScope.BUNDLE, Risk.READS, Role.VIEWER, "snapshot show"),
+    Action("snapshot.build", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "snapshot build"),
+    Action(
+        "snapshot.verify", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "snapshot verify"
+    ),
+    Action(
+        "snapshot.remove", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "snapshot remove"
+    ),
+    Action(
+        "snapshot.policy", ActionScope.BUNDLE, Risk.REVERSIBLE, Role.OPERATOR, "snapshot policy"
+    ),
     Action("workspace.list", ActionScope.WORKSPACE, Risk.READS, Role.VIEWER, "workspace list"),
     Action(
         "workspace.create", ActionScope.WORKSPACE, Risk.REVERSIBLE, Role.ADMIN, "workspace create"

@@ -57,6 +57,22 @@ if TYPE_CHECKING:
         VaultView,
         WhyReport,
     )
+    from roost.models.snapshot import SnapshotDetail, SnapshotPolicy, SnapshotView
+    from roost.models.task import (
+        ClaimedRun,
+        ClaimRequest,
+        ReleaseRequest,
+        ScheduleSpec,
+        ScheduleView,
+        SubmitOutcome,
+        SubmitRequest,
+        TaskEnd,
+        TaskReport,
+        TaskRunDetail,
+        TaskView,
+        WorkerHello,
+        WorkerView,
+    )
 
 
 class EngineAPI(Protocol):
@@ -336,7 +352,8 @@ class EngineAPI(Protocol):
     async def stop_run(self, workspace: str, run_id: str) -> StopOutcome:
         """Stop a run and wait until it has settled, 10 s at most.
 
-        A settled run is left as it is.
+        A settled run is left as it is. A tool call that its server goes on with stays active and is
+        told of as soon as that is seen: its `stop_phase` is ``ignored``.
         """
         ...
 
@@ -382,6 +399,160 @@ class EngineAPI(Protocol):
 
         Raises:
             RunNotFound. Refused: it is active, its input was cut, or it is outside work.
+        """
+        ...
+
+    async def tasks(self, workspace: str | None = None) -> tuple[TaskView, ...]:
+        """List the tasks that workers offer or have offered, by workspace and name."""
+        ...
+
+    async def submit_task(self, workspace: str, task: str, request: SubmitRequest) -> SubmitOutcome:
+        """Begin a run of a task, or find the one that its idempotency key has begun.
+
+        Raises:
+            WorkspaceNotFound, TaskNotFound, BadInput, AlreadyActive, IdempotencyConflict: no run
+            was begun. QueueFull: too many wait; `retry_after_s` tells when to try again.
+        """
+        ...
+
+    async def task_run(self, workspace: str, run_id: str) -> TaskRunDetail:
+        """Return the journal and the attempts of a run of a task.
+
+        Raises:
+            RunNotFound: no such run in this workspace.
+        """
+        ...
+
+    async def resume_run(self, workspace: str, run_id: str) -> RunView:
+        """Let a run go on that waits for the person it acts for, who has to be the one who asks.
+
+        Raises:
+            RunNotFound: no such run, or it acts for somebody else. Refused: it does not wait.
+        """
+        ...
+
+    async def register_worker(self, workspace: str, hello: WorkerHello) -> WorkerView:
+        """Take the tasks and schedules of a worker that is ready; only a bundle's token may.
+
+        Raises:
+            BadInput: a task or schedule does not fit. TaskTaken: another bundle offers one of its
+            tasks. Nothing was taken over then.
+        """
+        ...
+
+    async def claim_runs(self, workspace: str, request: ClaimRequest) -> tuple[ClaimedRun, ...]:
+        """Claim waiting runs for a registered worker, the oldest first; waits for one if need be.
+
+        Raises:
+            Refused: the worker has not registered, or it is leaving.
+        """
+        ...
+
+    async def report_task(self, workspace: str, run_id: str, report: TaskReport) -> RunLease:
+        """Store what a handler tells, all or nothing, and renew the lease; empty is a heartbeat.
+
+        Raises:
+            RunNotFound, BadInput. LeaseLost: the run has settled, or another attempt holds it.
+        """
+        ...
+
+    async def end_task(self, workspace: str, run_id: str, end: TaskEnd) -> RunView:
+        """End an attempt: settle the run, or let it wait for its next attempt.
+
+        Raises:
+            RunNotFound, BadInput. LeaseLost: another attempt holds it.
+        """
+        ...
+
+    async def release_task(self, workspace: str, run_id: str, release: ReleaseRequest) -> RunView:
+        """Give a run back that its worker cannot finish, by the task's recovery policy.
+
+        Raises:
+            RunNotFound. LeaseLost: another attempt holds it.
+        """
+        ...
+
+    async def schedules(self, workspace: str | None = None) -> tuple[ScheduleView, ...]:
+        """List the schedules by workspace and name."""
+        ...
+
+    async def put_schedule(self, workspace: str, spec: ScheduleSpec) -> ScheduleView:
+        """Make a schedule, or change one that an operator made.
+
+        Raises:
+            WorkspaceNotFound, TaskNotFound, BadInput. Refused: a worker declares it.
+        """
+        ...
+
+    async def pause_schedule(self, workspace: str, name: str, *, paused: bool) -> ScheduleView:
+        """Pause a schedule, or let one that is paused or disabled fire again.
+
+        Raises:
+            ScheduleNotFound: no such schedule in this workspace.
+        """
+        ...
+
+    async def fire_schedule(self, workspace: str, name: str) -> SubmitOutcome:
+        """Submit the task of a schedule now, as a run of its own.
+
+        Raises:
+            ScheduleNotFound, and what `submit_task` raises.
+        """
+        ...
+
+    async def remove_schedule(self, workspace: str, name: str) -> ActionResult:
+        """Remove a schedule that an operator made.
+
+        Raises:
+            ScheduleNotFound. Refused: a worker declares it; pause it instead.
+        """
+        ...
+
+    async def snapshots(self, workspace: str | None = None) -> tuple[SnapshotView, ...]:
+        """Tell of every bundle whether it can have a snapshot and how that stands."""
+        ...
+
+    async def snapshot(self, workspace: str, name: str) -> SnapshotDetail:
+        """Return everything about one bundle's snapshot.
+
+        Raises:
+            BundleNotFound: no such bundle in this workspace.
+        """
+        ...
+
+    async def build_snapshot(self, workspace: str, name: str) -> SnapshotView:
+        """Build the snapshot of a bundle and wait until it is ready, refused or failed.
+
+        The running process is not touched. Every phase is told by a `SnapshotChanged` event.
+
+        Raises:
+            BundleNotFound. Refused: no snapshot can be made of it, or one is being built.
+        """
+        ...
+
+    async def verify_snapshot(self, workspace: str, name: str) -> SnapshotView:
+        """Start a process from the snapshot, compare its answers with a cold one's, and end it.
+
+        Raises:
+            BundleNotFound. SnapshotMissing: there is none; the sentence names what builds one.
+        """
+        ...
+
+    async def remove_snapshot(self, workspace: str, name: str) -> ActionResult:
+        """Remove the snapshot of a bundle; what was started from it goes on.
+
+        Raises:
+            BundleNotFound: no such bundle in this workspace.
+        """
+        ...
+
+    async def set_snapshot_policy(
+        self, workspace: str, name: str, policy: SnapshotPolicy
+    ) -> SnapshotView:
+        """Say whether starts of a bundle use its snapshot.
+
+        Raises:
+            BundleNotFound: no such bundle in this workspace.
         """
         ...
 

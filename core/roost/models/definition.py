@@ -13,6 +13,8 @@ class BundleKind(StrEnum):
     MCP_HTTP = "mcp-http"
     WEB = "web"
     COMMAND = "command"
+    WORKER = "worker"
+    """Does runs of durable tasks; ready once it has told which."""
 
 
 class Runtime(StrEnum):
@@ -37,6 +39,8 @@ class SourceKind(StrEnum):
     URL = "url"
     """A server over HTTP that runs somewhere else."""
     APP = "app"
+    WORKER = "worker"
+    """A Python module that registers tasks: `entry` in the directory `path`."""
 
 
 class FieldType(StrEnum):
@@ -80,6 +84,29 @@ class KeepArguments(StrEnum):
     NAMES = "names"
     """Only how the arguments are called."""
     NONE = "none"
+
+
+class SnapshotBackend(StrEnum):
+    """How a snapshot starts a bundle."""
+
+    ZYGOTE = "zygote"
+    """A Python template with everything loaded, which forks for every start."""
+    CODE_CACHE = "v8cache"
+    """A bundled Node script with the code that V8 compiled for it."""
+    HEAP = "v8snap"
+    """A Node startup snapshot of V8."""
+    STANDBY = "standby"
+    """One loaded process that waits for its environment and arguments."""
+
+
+class SnapshotPolicy(StrEnum):
+    """Whether a start uses the bundle's snapshot."""
+
+    AUTO = "auto"
+    """When a valid one is there; else the start is cold."""
+    REQUIRE = "require"
+    """Always: a start without a valid one fails."""
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +165,12 @@ class BundleSettings:
     probe_misses: int = 3
     """Probes missed in a row after which the process is ended and replaced."""
     limits: ResourceLimits = ResourceLimits()
+    snapshot: SnapshotPolicy = SnapshotPolicy.AUTO
+    snapshot_rebuild: bool = False
+    """Whether a stale snapshot is built again by itself: that starts the bundle once more, beside
+    what runs of it."""
+    snapshot_how: SnapshotBackend | None = None
+    """What makes the snapshot; None leaves that to what the bundle starts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,21 @@ class DaemonChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TasksChanged:
+    """Tasks or schedules of a workspace have changed; who shows them reads them anew."""
+
+    workspace: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChanged:
+    """The snapshot of a bundle has changed; who shows it reads it anew."""
+
+    workspace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The daemon is about to end the stream; it is the last event."""
 
@@ -91,6 +106,8 @@ ChangeBody = (
     | WorkspaceChanged
     | WorkspaceRemoved
     | DaemonChanged
+    | TasksChanged
+    | SnapshotChanged
     | Closing
 )
 
@@ -125,6 +142,8 @@ CHANGE_BODIES: dict[str, type[ChangeBody]] = {
     "workspace_changed": WorkspaceChanged,
     "workspace_removed": WorkspaceRemoved,
     "daemon_changed": DaemonChanged,
+    "tasks_changed": TasksChanged,
+    "snapshot_changed": SnapshotChanged,
     "closing": Closing,
 }
 """Name of each change on the wire (the SSE `event:` field)."""

@@ -6,6 +6,7 @@ from roost.models.definition import BundleKind, Definition, RespawnStrategy
 
 _NO_HANDOVER_KINDS = {
     BundleKind.COMMAND: "a plain command is not run twice at a time, which a handover would do",
+    BundleKind.WORKER: "a worker gives its runs back when it is stopped, so none is handed over",
 }
 
 

@@ -7,6 +7,10 @@ from typing import Any
 
 from roost.models.definition import Definition
 from roost.models.run import RunView
+from roost.models.task import JournalEntry, TaskSpec
+
+WAITING_OWNER = "waiting"
+"""Owner of the lease of a run of a task that no worker holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,24 @@ class LeasedRun:
     epoch: int
     lease_ms: int | None = None
     """How long the lease holds from each report on; None while a daemon does the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task that a bundle offers, or offered when its worker was heard of last."""
+
+    workspace: str
+    bundle: str
+    spec: TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class GivenWork:
+    """What a handler is given besides the run itself."""
+
+    input: Any
+    journal: tuple[JournalEntry, ...]
+    """In the order in which the steps were begun first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class StopPhase(StrEnum):
 
     ASKED = "asked"
     """The work was asked to stop: by the protocol's cancellation, or by a sign in the SDK."""
+    IGNORED = "ignored"
+    """The server of a tool call works on although that was cancelled."""
     TERMINATING = "terminating"
     """TERM was sent to the whole process group of a command."""
     KILLING = "killing"
@@ -107,6 +109,12 @@ class RunView:
     stop_phase: StopPhase | None = None
     lease_until: int | None = None
     """When the lease of outside work runs out; None while the daemon itself does the work."""
+    task: str | None = None
+    """Name of the task that it is a run of."""
+    available_at: int | None = None
+    """When a waiting run of a task may be claimed."""
+    waits: str | None = None
+    """Why a run of a task is pending: ``worker``, ``slot``, ``retry`` or ``user``."""
 
 
 class RunEventKind(StrEnum):
@@ -115,6 +123,8 @@ class RunEventKind(StrEnum):
     STATUS = "status"
     STEP = "step"
     OUTPUT = "output"
+    EMIT = "emit"
+    """An event of a task's own making: `name` is its name, `message` its data as JSON."""
     RELOAD = "reload"
     """Not stored: events behind the number asked for are not kept any more, so the viewer has to
     read the run anew; `seq` is the newest number that is not kept, and the stream goes on behind
@@ -135,6 +145,8 @@ class RunEvent:
     total: float | None = None
     """Of output of a command 0 where its line goes on in a later event; a message of output holds
     one line or several whole ones, without the last line feed."""
+    name: str | None = None
+    """Of an event that a task emitted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from roost.models.definition import (
     BundleSettings,
     KeepArguments,
     RespawnStrategy,
     RestartPolicy,
+    SnapshotBackend,
+    SnapshotPolicy,
 )
+
+
+class SnapshotHow(StrEnum):
+    """What is to make a bundle's snapshot."""
+
+    DEFAULT = "default"
+    """What fits the bundle."""
+    ZYGOTE = "zygote"
+    CODE_CACHE = "v8cache"
+    HEAP = "v8snap"
+    STANDBY = "standby"
+
+    @property
+    def backend(self) -> SnapshotBackend | None:
+        """The setting that it stands for."""
+        return None if self is SnapshotHow.DEFAULT else SnapshotBackend(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,9 @@ class SettingsChange:
     strategy: RespawnStrategy | None = None
     probe_interval_s: float | None = None
     probe_misses: int | None = None
+    snapshot: SnapshotPolicy | None = None
+    snapshot_rebuild: bool | None = None
+    snapshot_how: SnapshotHow | None = None
     limits: dict[str, int | None] = field(default_factory=dict)
     """Limits to set, by their names in `ResourceLimits`; None lifts one."""
     after: tuple[str, ...] | None = None

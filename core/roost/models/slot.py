@@ -36,7 +36,15 @@ class StartMode(StrEnum):
     """How a generation came to be."""
 
     COLD = "cold"
-    SNAPSHOT = "snapshot"
+    ZYGOTE = "zygote"
+    CODE_CACHE = "v8cache"
+    HEAP = "v8snap"
+    STANDBY = "standby"
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it came from a snapshot."""
+        return self is not StartMode.COLD
 
 
 @dataclass(frozen=True, slots=True)

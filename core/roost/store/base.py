@@ -7,7 +7,7 @@ Methods raise `roost.errors.StoreUnavailable` when the database does not answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from roost.models import (
     AuditEntry,
@@ -16,10 +16,14 @@ from roost.models import (
     CredentialSet,
     Definition,
     GenerationView,
+    GivenWork,
+    JournalEntry,
+    JournalWrite,
     KeptRun,
     LeasedRun,
     LiveGeneration,
     NewRun,
+    RunAttempt,
     RunDetail,
     RunError,
     RunEvent,
@@ -28,8 +32,12 @@ from roost.models import (
     RunQuery,
     RunStatus,
     RunView,
+    ScheduleView,
+    TaskRow,
+    TaskSpec,
     Transition,
     VersionRow,
+    WaitReason,
     WorkspaceView,
 )
 
@@ -395,6 +403,131 @@ class RunRows(Protocol):
         ...
 
 
+class TaskRows(Protocol):
+    """Tasks, and the changes that only runs of tasks have."""
+
+    async def list(self) -> tuple[TaskRow, ...]:
+        """Return every task by workspace and name."""
+        ...
+
+    async def put(self, workspace: str, bundle: str, specs: Sequence[TaskSpec], *, at: int) -> None:
+        """Make these the tasks of a bundle, instead of those that it offered before.
+
+        Raises:
+            TaskTaken: another bundle offers one of them; nothing has changed then.
+        """
+        ...
+
+    async def forget_bundle(self, workspace: str, bundle: str) -> None:
+        """Delete the tasks of a bundle; their runs stay."""
+        ...
+
+    async def active(self) -> tuple[RunView, ...]:
+        """Return every active run of a task, oldest first."""
+        ...
+
+    async def claim(
+        self,
+        run_id: str,
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+        bundle: str,
+        generation: int | None,
+        lease_ms: int,
+    ) -> RunView | None:
+        """Let a worker begin an attempt at a run that waits, under the next epoch.
+
+        Args:
+            owner: who holds it from now on.
+            epoch: the epoch under which it waits.
+
+        Returns:
+            None when it does not wait under this epoch, may not begin yet, or was asked to stop.
+        """
+        ...
+
+    async def given(self, run_id: str) -> GivenWork:
+        """Return what the handler of a run is given."""
+        ...
+
+    async def report_work(
+        self,
+        run_id: str,
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+        lease_until: int,
+        events: Sequence[tuple[RunEventKind, str, RunProgress | None, str | None]] = (),
+        journal: Sequence[JournalWrite] = (),
+        link: str | None = None,
+    ) -> RunView | None:
+        """Store what a handler tells, all or nothing, and renew the lease.
+
+        Args:
+            events: kind, message, progress and name of each.
+
+        Returns:
+            None when the run is not held by this owner under this epoch; nothing was stored then.
+        """
+        ...
+
+    async def requeue(
+        self,
+        run_id: str,
+        *,
+        at: int,
+        owner: str,
+        epoch: int,
+        error: RunError,
+        waits: WaitReason | None,
+        available_at: int | None,
+        journal: Literal["kept", "emptied"],
+    ) -> RunView | None:
+        """Take a run from its worker and let it wait for its next attempt.
+
+        Args:
+            owner: with `epoch`, the lease that ends by this.
+            error: why the attempt under way did not finish the run.
+
+        Returns:
+            None when the run is not held by this owner under this epoch; nothing was stored then.
+        """
+        ...
+
+    async def resume(
+        self, run_id: str, *, at: int, waits: WaitReason | None, message: str
+    ) -> RunView | None:
+        """Let a run go on that waits for the person it acts for, or return None when none does."""
+        ...
+
+    async def set_waits(
+        self, run_id: str, *, before: WaitReason | None, after: WaitReason | None
+    ) -> RunView | None:
+        """Say anew what a pending run waits for, or return None when it waits otherwise."""
+        ...
+
+    async def history(self, run_id: str) -> tuple[tuple[JournalEntry, ...], tuple[RunAttempt, ...]]:
+        """Return the journal of a run and its attempts, both of one moment."""
+        ...
+
+
+class ScheduleRows(Protocol):
+    async def list(self) -> tuple[ScheduleView, ...]:
+        """Return every schedule by workspace and name; a paused one with its next fire."""
+        ...
+
+    async def put(self, schedule: ScheduleView) -> None:
+        """Insert a schedule, or write over the one of its name."""
+        ...
+
+    async def remove(self, workspace: str, name: str) -> None:
+        """Delete a schedule; nothing happens when there is none of this name."""
+        ...
+
+
 class AuditRows(Protocol):
     async def add(self, entry: AuditEntry) -> None: ...
 
@@ -416,6 +549,10 @@ class Store(Protocol):
     def credentials(self) -> CredentialRows: ...
     @property
     def runs(self) -> RunRows: ...
+    @property
+    def tasks(self) -> TaskRows: ...
+    @property
+    def schedules(self) -> ScheduleRows: ...
     @property
     def audit(self) -> AuditRows: ...
 

@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from roost.errors import RoostError, StoreUnavailable
 from roost.store import sqlite, writer_connection
+from roost.store.fixed_statement import Execute
 from roost.store.group_commit import GroupCommit
 from roost.store.migrate import migrate
+from roost.store.writer_connection import InlineConnection
 
 POOL_SIZE = 4
 """Connections that read, each in a thread of its own; one more writes."""
@@ -38,7 +40,7 @@ class Database:
     def __init__(self, url: str | URL) -> None:
         self._url: URL = make_url(url)
         self._readers: AsyncEngine | None = None
-        self._writer: AsyncConnection | None = None
+        self._writer: InlineConnection | None = None
         self._groups: GroupCommit | None = None
 
     async def open(self) -> None:
@@ -87,6 +89,25 @@ class Database:
             StoreUnavailable: the database does not take the write; nothing has changed.
         """
         return _Write(_opened(self._groups), _opened(self._writer), self._translation)
+
+    async def write_at_once(self, work: Callable[[Execute], T]) -> T:
+        """Do a write that awaits nothing between its statements, which is quicker than a block.
+
+        Args:
+            work: executes its statements by what it is given; when it raises, what it did is
+                undone.
+
+        Raises:
+            StoreUnavailable: the database does not take the write; nothing has changed.
+        """
+        groups, execute = _opened(self._groups), _opened(self._writer).rows
+        try:
+            return await groups.run(lambda: work(execute))
+        except Exception as error:
+            meant = self._translation(error)
+            if meant is None:
+                raise
+            raise meant from error
 
     def _translation(self, error: BaseException) -> StoreUnavailable | None:
         """Return what an error of the database means; None when it stands for itself."""

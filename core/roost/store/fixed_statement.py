@@ -9,8 +9,9 @@ SQLAlchemy takes them; the one that writes to SQLite runs them without compiling
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Delete, Dialect, Executable, Insert, Select, Update
 from sqlalchemy.engine import IteratorResult
@@ -22,6 +23,15 @@ _IS_FIXED = "roost_is_fixed"
 S = TypeVar("S", bound=Executable)
 
 Convert = Callable[[Any], Any]
+
+Parameters = dict[str, Any] | list[dict[str, Any]]
+"""The values of a statement by name, or those of each time that it is to be executed."""
+
+
+class Execute(Protocol):
+    """Executes a statement in a write that is done in one go, and returns its rows."""
+
+    def __call__(self, statement: Executable, parameters: Parameters, /) -> Sequence[Any]: ...
 
 
 def fixed(statement: S) -> S:
@@ -44,30 +54,34 @@ class FixedStatement:
         assert isinstance(statement, Insert | Update | Delete | Select)
         compiled: Any = statement.compile(dialect=dialect)
         self._text: str = compiled.string
-        self._parameters = [
-            (name, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect))
-            for name, bind in ((name, compiled.binds[name]) for name in compiled.positiontup or ())
-        ]
+        binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
+        self._pick = _picker([name for name, _ in binds])
+        self._defaults = {name: bind.value for name, bind in binds}
+        self._writes = _by_place(
+            bind.type.dialect_impl(dialect).bind_processor(dialect) for _, bind in binds
+        )
         columns = [column for _, column in statement.exported_columns.items()]
         self._columns = SimpleResultMetaData([column.name for column in columns])
-        converts = (
-            (place, column.type.dialect_impl(dialect).result_processor(dialect, None))
-            for place, column in enumerate(columns)
+        self._reads = _by_place(
+            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
         )
-        self._converts = [(place, convert) for place, convert in converts if convert is not None]
 
-    def execute(
-        self,
-        cursor: sqlite3.Cursor,
-        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-    ) -> IteratorResult[Any]:
+    def execute(self, cursor: sqlite3.Cursor, parameters: Parameters) -> IteratorResult[Any]:
         """Execute it once, or once for each mapping of a sequence.
 
         Raises:
             DBAPIError: as SQLAlchemy would raise it.
         """
+        return IteratorResult(self._columns, iter(self.rows(cursor, parameters)))
+
+    def rows(self, cursor: sqlite3.Cursor, parameters: Parameters) -> list[Any]:
+        """Execute it likewise, and return its rows as plain tuples or lists.
+
+        Raises:
+            DBAPIError: as SQLAlchemy would raise it.
+        """
         try:
-            if isinstance(parameters, Mapping):
+            if isinstance(parameters, dict):
                 rows = cursor.execute(self._text, self._values(parameters)).fetchall()
             else:
                 many = [self._values(each) for each in parameters]
@@ -77,19 +91,32 @@ class FixedStatement:
             raise DBAPIError.instance(
                 self._text, None, error, sqlite3.Error, hide_parameters=True
             ) from error
-        return IteratorResult(self._columns, iter([self._row(row) for row in rows]))
+        return [self._row(row) for row in rows] if self._reads else rows
 
-    def _values(self, given: Mapping[str, Any]) -> list[Any]:
-        return [
-            value if convert is None else convert(value)
-            for name, default, convert in self._parameters
-            for value in (given.get(name, default),)
-        ]
-
-    def _row(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not self._converts:
-            return row
-        values = list(row)
-        for place, convert in self._converts:
+    def _values(self, given: dict[str, Any]) -> Sequence[Any]:
+        try:
+            picked = self._pick(given)
+        except KeyError:
+            picked = self._pick(self._defaults | given)
+        if not self._writes:
+            return picked
+        values = list(picked)
+        for place, convert in self._writes:
             values[place] = convert(values[place])
-        return tuple(values)
+        return values
+
+    def _row(self, row: tuple[Any, ...]) -> list[Any]:
+        values = list(row)
+        for place, convert in self._reads:
+            values[place] = convert(values[place])
+        return values
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: [given[name] for name in names]
+
+
+def _by_place(converts: Iterable[Convert | None]) -> list[tuple[int, Convert]]:
+    return [(place, convert) for place, convert in enumerate(converts) if convert is not None]

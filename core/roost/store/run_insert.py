@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.errors import AlreadyActive, BadInput, IdempotencyConflict, RoostError
 from roost.models import NewRun, RunEventKind
 from roost.store import sqlite
 from roost.store.database import Database
+from roost.store.fixed_statement import Execute, fixed
 from roost.store.run_columns import is_active
-from roost.store.run_statements import insert_new
-from roost.store.run_writes import add_event
+from roost.store.run_statements import IS_ACTIVE, insert_events, insert_new
+from roost.store.run_writes import event
 from roost.store.tables import one_active_run, one_run_per_key, runs
 
 INSERT_ATTEMPTS = 5
@@ -29,7 +29,7 @@ async def insert_run(database: Database, new: NewRun) -> None:
     """
     for attempt in range(1, INSERT_ATTEMPTS + 1):
         try:
-            return await _insert(database, new)
+            return await database.write_at_once(lambda execute: _insert(execute, new))
         except IntegrityError as error:
             constraint = sqlite.violated(error)
             if constraint not in (one_active_run.name, one_run_per_key.name):
@@ -41,32 +41,33 @@ async def insert_run(database: Database, new: NewRun) -> None:
                 raise
 
 
-async def _insert(database: Database, new: NewRun) -> None:
-    async with database.write() as connection:
-        await _check_parent(connection, new)
-        await insert_new(connection, new)
-        if new.run.last_seq:
-            started = new.run.started_at or new.run.created_at
-            kind, message = RunEventKind.STATUS, str(new.run.status)
-            await add_event(connection, new.run, started, kind, message, None)
+def _insert(execute: Execute, new: NewRun) -> None:
+    if new.run.parent is not None:
+        _check_parent(execute, new.run.parent, new.run.workspace)
+    insert_new(execute, new)
+    if new.run.last_seq:
+        started = new.run.started_at or new.run.created_at
+        kind, message = RunEventKind.STATUS, str(new.run.status)
+        insert_events(execute, [event(new.run.id, new.run.last_seq, started, kind, message, None)])
 
 
-async def _check_parent(connection: AsyncConnection, new: NewRun) -> None:
+_ACTIVE_PARENT = fixed(
+    select(runs.c.id).where(
+        runs.c.id == bindparam("parent"),
+        runs.c.workspace == bindparam("of_workspace"),
+        runs.c.stop_requested_at.is_(None),
+        IS_ACTIVE,
+    )
+)
+
+
+def _check_parent(execute: Execute, parent: str, workspace: str) -> None:
     """Refuse a parent that could not stop its child any more.
 
     Raises:
         BadInput: it is not there, has settled, or was asked to stop.
     """
-    parent = new.run.parent
-    if parent is None:
-        return
-    query = select(runs.c.id).where(
-        runs.c.id == parent,
-        runs.c.workspace == new.run.workspace,
-        runs.c.stop_requested_at.is_(None),
-        is_active(),
-    )
-    if await connection.scalar(query) is None:
+    if not execute(_ACTIVE_PARENT, {"parent": parent, "of_workspace": workspace}):
         raise BadInput(
             f"nothing can be begun under {parent!r}: it is no run of this workspace that goes on; "
             "name an active run, or none",

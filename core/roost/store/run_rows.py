@@ -26,14 +26,15 @@ from roost.models import (
 )
 from roost.models.codec import from_json
 from roost.store.database import Database
+from roost.store.fixed_statement import Execute
+from roost.store.journal_rows import attempt_end
 from roost.store.run_columns import VIEW_COLUMNS, event_of, is_active, view_of
 from roost.store.run_insert import insert_run
 from roost.store.run_leases import SqlRunLeases
 from roost.store.run_retention import SqlRunRetention
-from roost.store.run_statements import change_active, set_result
+from roost.store.run_statements import change_active_now, insert_events, set_result
 from roost.store.run_writes import (
     add_event,
-    add_events,
     change,
     event,
     is_run,
@@ -178,13 +179,18 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
         values: dict[str, Any] = progress_values([progress]) if is_step else {}
         if kind is not RunEventKind.STATUS:
             values["last_progress_at"] = at
-        async with self._database.write() as connection:
-            view = await change_active(
-                connection, run_id, owner=owner, epoch=epoch, events=1, steps=is_step, **values
+
+        def write(execute: Execute) -> tuple[RunEvent, RunView] | None:
+            view = change_active_now(
+                execute, run_id, owner=owner, epoch=epoch, events=1, steps=is_step, **values
             )
             if view is None:
                 return None
-            return await add_event(connection, view, at, kind, message, progress), view
+            added = event(run_id, view.last_seq, at, kind, message, progress)
+            insert_events(execute, (added,))
+            return added, view
+
+        return await self._database.write_at_once(write)
 
     async def append_steps(
         self,
@@ -205,9 +211,10 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
         """
         values = progress_values([progress for _, progress in steps])
         count = len(steps)
-        async with self._database.write() as connection:
-            view = await change_active(
-                connection,
+
+        def write(execute: Execute) -> tuple[tuple[RunEvent, ...], RunView] | None:
+            view = change_active_now(
+                execute,
                 run_id,
                 owner=owner,
                 epoch=epoch,
@@ -223,8 +230,10 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
                 event(run_id, seq, at, RunEventKind.STEP, message, progress)
                 for seq, (message, progress) in enumerate(steps, first)
             )
-            await add_events(connection, events)
+            insert_events(execute, events)
             return events, view
+
+        return await self._database.write_at_once(write)
 
     async def append_outputs(
         self,
@@ -243,9 +252,10 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
         Returns:
             None when the run is not active under this lease; nothing was stored then.
         """
-        async with self._database.write() as connection:
-            view = await change_active(
-                connection,
+
+        def write(execute: Execute) -> RunView | None:
+            view = change_active_now(
+                execute,
                 run_id,
                 owner=owner,
                 epoch=epoch,
@@ -259,8 +269,10 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
                 event(run_id, seq, at, RunEventKind.OUTPUT, message, figures)
                 for seq, (message, figures) in enumerate(pieces, first)
             )
-            await add_events(connection, events)
+            insert_events(execute, events)
             return view
+
+        return await self._database.write_at_once(write)
 
     async def events(self, run_id: str, *, after: int, limit: int) -> tuple[RunEvent, ...]:
         """Return the events after a sequence number, in order."""
@@ -316,9 +328,10 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
             The settled run, or None when it was settled before; nothing was written then.
         """
         links: dict[str, Any] = {} if link is None else {"link": link}
-        async with self._database.write() as connection:
-            view = await change_active(
-                connection,
+
+        def write(execute: Execute) -> RunView | None:
+            view = change_active_now(
+                execute,
                 run_id,
                 owner=owner,
                 epoch=epoch,
@@ -328,14 +341,21 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
                 finished_at=at,
                 error_code=error.code if error else None,
                 error_sentence=error.sentence if error else None,
+                available_at=None,
+                waits=None,
                 **links,
             )
             if view is None:
                 return None
             message = f"{status}: {error.sentence}" if error else str(status)
-            await add_event(connection, view, at, RunEventKind.STATUS, message, None)
-            await set_result(connection, run_id, result, is_truncated=is_truncated)
+            closing = event(run_id, view.last_seq, at, RunEventKind.STATUS, message, None)
+            insert_events(execute, (closing,))
+            set_result(execute, run_id, result, is_truncated=is_truncated)
+            if view.task is not None:
+                execute(attempt_end(run_id, at, error), {})
             return view
+
+        return await self._database.write_at_once(write)
 
     async def active_of_other_owners(self, owner: str) -> tuple[RunView, ...]:
         """Return active runs whose lease belongs to another daemon start, oldest first."""

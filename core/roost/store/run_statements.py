@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Update, bindparam, literal_column
@@ -11,19 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.models import NewRun, RunError, RunEvent, RunProgress, RunStatus, RunView
 from roost.models.codec import to_json
-from roost.store.fixed_statement import fixed
+from roost.store.fixed_statement import Execute, Parameters, fixed
 from roost.store.run_columns import VIEW_COLUMNS, values_of
 from roost.store.tables import run_events, run_payloads, runs
 
-_IS_ACTIVE = runs.c.status.in_(
+IS_ACTIVE = runs.c.status.in_(
     [literal_column(f"'{status}'") for status in RunStatus if status.is_active]
 )
-_PLAIN_NAMES = tuple(column.name for column in VIEW_COLUMNS[:-5])
-"""The columns in front of those of progress and error."""
+"""The condition that a run is active, with its words in the text of the statement."""
+
+_FIELDS = [field.name for field in fields(RunView)]
+_PROGRESS, _ERROR = _FIELDS.index("progress"), _FIELDS.index("error")
+"""Places among the fields of a run of the two that `VIEW_COLUMNS` has at its end."""
 
 _NEW_RUN = fixed(runs.insert())
 _NEW_PAYLOAD = fixed(run_payloads.insert())
-_NEW_EVENT = fixed(run_events.insert())
+NEW_EVENT = fixed(run_events.insert())
 _RESULT = fixed(
     run_payloads.update()
     .where(run_payloads.c.run_id == bindparam("of_run"))
@@ -31,8 +36,23 @@ _RESULT = fixed(
 )
 
 
-async def change_active(
-    connection: AsyncConnection,
+def change_active_now(execute: Execute, run_id: str, **change: Any) -> RunView | None:
+    """Do what `change_active` does in a write that is done in one go."""
+    rows = execute(*_change(run_id, **change))
+    return _view(rows[0]) if rows else None
+
+
+async def change_active(connection: AsyncConnection, run_id: str, **change: Any) -> RunView | None:
+    """Change an active run, or return None when it is not active under the lease that is named.
+
+    Args:
+        change: what the parameters of `_change` are; any others are the columns to set.
+    """
+    row = (await connection.execute(*_change(run_id, **change))).one_or_none()
+    return None if row is None else _view(row)
+
+
+def _change(
     run_id: str,
     *,
     owner: str | None,
@@ -41,8 +61,8 @@ async def change_active(
     events: int = 0,
     steps: int = 0,
     **values: Any,
-) -> RunView | None:
-    """Change an active run, or return None when it is not active under this lease.
+) -> tuple[Update, dict[str, Any]]:
+    """Return the statement of a change, and its parameters.
 
     Args:
         owner: with `epoch`, the lease under which the run must be; None takes any.
@@ -58,23 +78,20 @@ async def change_active(
         parameters |= {"by_owner": owner, "under_epoch": epoch}
     if lapsed_at is not None:
         parameters["by_then"] = lapsed_at
-    row = (await connection.execute(statement, parameters)).one_or_none()
-    return None if row is None else _view(row)
+    return statement, parameters
 
 
 def _view(row: Sequence[Any]) -> RunView:
     """Read a run by the places of its columns, which is quicker than by their names."""
     *plain, current, total, message, code, sentence = row
-    return RunView(
-        **dict(zip(_PLAIN_NAMES, plain, strict=True)),
-        progress=None if current is None else RunProgress(current, total, message),
-        error=None if code is None else RunError(code, sentence),
-    )
+    plain.insert(_PROGRESS, None if current is None else RunProgress(current, total, message))
+    plain.insert(_ERROR, None if code is None else RunError(code, sentence))
+    return RunView(*plain)
 
 
 @cache
 def _change_of(names: tuple[str, ...], is_leased: bool, has_lapsed: bool) -> Update:
-    conditions: list[ColumnElement[bool]] = [runs.c.id == bindparam("of_run"), _IS_ACTIVE]
+    conditions: list[ColumnElement[bool]] = [runs.c.id == bindparam("of_run"), IS_ACTIVE]
     if is_leased:
         conditions.append(runs.c.lease_owner == bindparam("by_owner"))
         conditions.append(runs.c.lease_epoch == bindparam("under_epoch"))
@@ -90,7 +107,7 @@ def _change_of(names: tuple[str, ...], is_leased: bool, has_lapsed: bool) -> Upd
     )
 
 
-async def insert_new(connection: AsyncConnection, new: NewRun) -> None:
+def insert_new(execute: Execute, new: NewRun) -> None:
     """Insert a run and its input."""
     of_lease = {
         "lease_owner": new.lease_owner,
@@ -99,25 +116,28 @@ async def insert_new(connection: AsyncConnection, new: NewRun) -> None:
         "input_hash": new.input_hash,
         "events_dropped": 0,
     }
-    await connection.execute(_NEW_RUN, values_of(new.run) | of_lease)
+    execute(_NEW_RUN, values_of(new.run) | of_lease)
     written = to_json(new.input).decode()
-    payload = {"run_id": new.run.id, "input": written, "is_truncated": False}
-    await connection.execute(_NEW_PAYLOAD, payload)
+    execute(_NEW_PAYLOAD, {"run_id": new.run.id, "input": written, "is_truncated": False})
 
 
-async def insert_events(connection: AsyncConnection, events: Sequence[RunEvent]) -> None:
+def insert_events(execute: Execute, events: Sequence[RunEvent]) -> None:
     """Insert events; there must be at least one."""
-    rows = [{name: getattr(event, name) for name in _EVENT_NAMES} for event in events]
-    await connection.execute(_NEW_EVENT, rows[0] if len(rows) == 1 else rows)
+    execute(NEW_EVENT, values_of_events(events))
+
+
+def values_of_events(events: Sequence[RunEvent]) -> Parameters:
+    """Return the parameters with which `NEW_EVENT` inserts events."""
+    if len(events) == 1:
+        return dict(zip(_EVENT_NAMES, _EVENT_VALUES(events[0]), strict=True))
+    return [dict(zip(_EVENT_NAMES, _EVENT_VALUES(event), strict=True)) for event in events]
 
 
 _EVENT_NAMES = tuple(column.name for column in run_events.columns)
+_EVENT_VALUES = attrgetter(*_EVENT_NAMES)
 
 
-async def set_result(
-    connection: AsyncConnection, run_id: str, result: Any, *, is_truncated: bool
-) -> None:
+def set_result(execute: Execute, run_id: str, result: Any, *, is_truncated: bool) -> None:
     """Store the result of a run beside its input; None stores none."""
     written = None if result is None else to_json(result).decode()
-    values = {"of_run": run_id, "new_result": written, "new_is_truncated": is_truncated}
-    await connection.execute(_RESULT, values)
+    execute(_RESULT, {"of_run": run_id, "new_result": written, "new_is_truncated": is_truncated})

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.models import RunEvent, RunEventKind, RunProgress, RunView
 from roost.store.run_columns import VIEW_COLUMNS, view_of
-from roost.store.run_statements import insert_events
+from roost.store.run_statements import NEW_EVENT, values_of_events
 from roost.store.tables import runs
 
 
@@ -55,6 +55,7 @@ def event(
     kind: RunEventKind,
     message: str,
     progress: RunProgress | None,
+    name: str | None = None,
 ) -> RunEvent:
     """Return an event as it is stored."""
     return RunEvent(
@@ -65,12 +66,13 @@ def event(
         message=message,
         current=progress.current if progress else None,
         total=progress.total if progress else None,
+        name=name,
     )
 
 
 async def add_events(connection: AsyncConnection, events: Sequence[RunEvent]) -> None:
     """Insert events."""
-    await insert_events(connection, events)
+    await connection.execute(NEW_EVENT, values_of_events(events))
 
 
 def progress_values(reports: Sequence[RunProgress | None]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from roost.store.credential_rows import SqlCredentialRows
 from roost.store.database import Database
 from roost.store.generation_rows import SqlGenerationRows
 from roost.store.run_rows import SqlRunRows
+from roost.store.schedule_rows import SqlScheduleRows
 from roost.store.tables import facts
+from roost.store.task_rows import SqlTaskRows
 from roost.store.transition_rows import SqlTransitionRows
 from roost.store.workspace_rows import SqlWorkspaceRows
 
@@ -40,6 +42,8 @@ class SqlStore:
         self.transitions = SqlTransitionRows(self._database)
         self.credentials = SqlCredentialRows(self._database)
         self.runs = SqlRunRows(self._database)
+        self.tasks = SqlTaskRows(self._database)
+        self.schedules = SqlScheduleRows(self._database)
         self.audit = SqlAuditRows(self._database)
 
     @property

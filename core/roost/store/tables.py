@@ -7,8 +7,9 @@ bundle it is about, so it refers to bundles by name only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -39,6 +40,7 @@ from roost.models import (
     StartStep,
     StopPhase,
 )
+from roost.models.task import StepState
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -57,9 +59,11 @@ class Word(TypeDecorator[E], Generic[E]):
         """Write the word itself: drivers disagree on how an enumeration is written."""
         return None if value is None else str(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
-        """Read the word back as a member."""
-        return None if value is None else self.words(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], E | None]:
+        """Return what reads a word: a look into a dict, a fifth of what the enumeration takes."""
+        members: dict[str | None, E | None] = {str(word): word for word in self.words}
+        members[None] = None
+        return members.__getitem__
 
 
 metadata = MetaData(
@@ -77,6 +81,7 @@ SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 
 ACTIVE_RUN = text("scope IS NOT NULL AND status IN ('pending', 'running')")
 KEYED_RUN = text("idempotency_key IS NOT NULL")
+WAITING_RUN = text("task IS NOT NULL AND status = 'pending'")
 CHILD_RUN = text("parent IS NOT NULL")
 
 facts = Table(
@@ -220,6 +225,9 @@ runs = Table(
     Column("parent", Text),
     Column("link", Text),
     Column("stop_phase", Word(StopPhase)),
+    Column("task", Text),
+    Column("available_at", BigInteger),
+    Column("waits", Text),
     Column("lease_owner", Text, nullable=False),
     Column("lease_epoch", Integer, nullable=False),
     Column("lease_until", BigInteger),
@@ -232,6 +240,14 @@ runs = Table(
     Index("ix_runs_scope_age", "workspace", "scope", "created_at", "id"),
     Index("ix_runs_status_age", "status", "created_at", "id"),
     Index("ix_runs_parent", "parent", sqlite_where=CHILD_RUN, postgresql_where=CHILD_RUN),
+    Index(
+        "ix_runs_waiting",
+        "workspace",
+        "task",
+        "created_at",
+        sqlite_where=WAITING_RUN,
+        postgresql_where=WAITING_RUN,
+    ),
 )
 
 one_active_run = Index(
@@ -273,7 +289,65 @@ run_events = Table(
     Column("message", Text, nullable=False),
     Column("current", Float),
     Column("total", Float),
+    Column("name", Text),
     PrimaryKeyConstraint("run_id", "seq"),
+)
+
+run_journal = Table(
+    "run_journal",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("state", Word(StepState), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("value", Text),
+    Column("was_interrupted", Boolean, nullable=False),
+    PrimaryKeyConstraint("run_id", "name"),
+)
+
+run_attempts = Table(
+    "run_attempts",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("bundle", Text),
+    Column("generation", Integer),
+    Column("error_code", Text),
+    Column("error_sentence", Text),
+    PrimaryKeyConstraint("run_id", "number"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("workspace", Text, ForeignKey("workspaces.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "name"),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("workspace", Text, ForeignKey("workspaces.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("bundle", Text),
+    Column("is_paused", Boolean, nullable=False),
+    Column("next_at", BigInteger),
+    Column("last_at", BigInteger),
+    Column("last_run", Text),
+    Column("failures", Integer, nullable=False),
+    Column("disabled_code", Text),
+    Column("disabled_sentence", Text),
+    PrimaryKeyConstraint("workspace", "name"),
 )
 
 audit = Table(

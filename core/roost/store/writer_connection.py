@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self, cast
 
 from sqlalchemy import URL, Connection, CursorResult, Executable, create_engine
-from sqlalchemy.engine import IteratorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from roost.store import sqlite
-from roost.store.fixed_statement import FixedStatement, is_fixed
+from roost.store.fixed_statement import FixedStatement, Parameters, is_fixed
 
 
 class WriterConnection(sqlite3.Connection):
@@ -99,14 +98,25 @@ class InlineConnection(AsyncConnection):
     ) -> CursorResult[Any]:
         """Execute a statement and return its rows, all of them read."""
         if parameters is not None and is_fixed(statement):
-            return cast("CursorResult[Any]", self._execute_fixed(statement, parameters))
+            found = self._known(statement).execute(self._cursor, parameters)
+            return cast("CursorResult[Any]", found)
         return self._plain.execute(statement, parameters, execution_options=execution_options)
 
-    def _execute_fixed(self, statement: Executable, parameters: Any) -> IteratorResult[Any]:
+    def rows(self, statement: Executable, parameters: Parameters, /) -> Sequence[Any]:
+        """Execute a statement at once and return its rows; meets `Execute`."""
+        known = self._fixed.get(statement)
+        if known is not None:
+            return known.rows(self._cursor, parameters)
+        if is_fixed(statement):
+            return self._known(statement).rows(self._cursor, parameters)
+        found = self._plain.execute(statement, parameters)
+        return found.all() if found.returns_rows else []
+
+    def _known(self, statement: Executable) -> FixedStatement:
         known = self._fixed.get(statement)
         if known is None:
             known = self._fixed[statement] = FixedStatement(statement, self._plain.dialect)
-        return known.execute(self._cursor, parameters)
+        return known
 
 
 def inline(readers: AsyncEngine, connection: WriterConnection) -> InlineConnection:

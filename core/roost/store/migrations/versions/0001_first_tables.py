@@ -13,12 +13,14 @@ LIVE_GENERATION = sa.text("ended_at IS NULL")
 ACTIVE_RUN = sa.text("scope IS NOT NULL AND status IN ('pending', 'running')")
 KEYED_RUN = sa.text("idempotency_key IS NOT NULL")
 CHILD_RUN = sa.text("parent IS NOT NULL")
+WAITING_RUN = sa.text("task IS NOT NULL AND status = 'pending'")
 
 
 def upgrade() -> None:
     _create_bundle_tables()
     _create_credential_tables()
     _create_run_tables()
+    _create_task_tables()
     _create_audit_table()
 
 
@@ -160,6 +162,9 @@ def _create_run_tables() -> None:
         sa.Column("parent", sa.Text()),
         sa.Column("link", sa.Text()),
         sa.Column("stop_phase", sa.Text()),
+        sa.Column("task", sa.Text()),
+        sa.Column("available_at", sa.BigInteger()),
+        sa.Column("waits", sa.Text()),
         sa.Column("lease_owner", sa.Text(), nullable=False),
         sa.Column("lease_epoch", sa.Integer(), nullable=False),
         sa.Column("lease_until", sa.BigInteger()),
@@ -180,6 +185,13 @@ def _create_run_tables() -> None:
     )
     op.create_index("ix_runs_scope_age", "runs", ["workspace", "scope", "created_at", "id"])
     op.create_index("ix_runs_status_age", "runs", ["status", "created_at", "id"])
+    op.create_index(
+        "ix_runs_waiting",
+        "runs",
+        ["workspace", "task", "created_at"],
+        sqlite_where=WAITING_RUN,
+        postgresql_where=WAITING_RUN,
+    )
     op.create_index("ix_runs_workspace_age", "runs", ["workspace", "created_at", "id"])
     op.create_index(
         "uq_runs_active_scope",
@@ -217,10 +229,71 @@ def _create_run_tables() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("current", sa.Float()),
         sa.Column("total", sa.Float()),
+        sa.Column("name", sa.Text()),
         sa.ForeignKeyConstraint(
             ["run_id"], ["runs.id"], name="fk_run_events_run_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("run_id", "seq", name="pk_run_events"),
+    )
+
+
+def _create_task_tables() -> None:
+    op.create_table(
+        "run_journal",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger()),
+        sa.Column("value", sa.Text()),
+        sa.Column("was_interrupted", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_run_journal_run_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "name", name="pk_run_journal"),
+    )
+    op.create_table(
+        "run_attempts",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger()),
+        sa.Column("bundle", sa.Text()),
+        sa.Column("generation", sa.Integer()),
+        sa.Column("error_code", sa.Text()),
+        sa.Column("error_sentence", sa.Text()),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name="fk_run_attempts_run_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "number", name="pk_run_attempts"),
+    )
+    op.create_table(
+        "tasks",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("bundle", sa.Text(), nullable=False),
+        sa.Column("spec", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["workspace"], ["workspaces.id"], name="fk_tasks_workspace"),
+        sa.PrimaryKeyConstraint("workspace", "name", name="pk_tasks"),
+    )
+    op.create_table(
+        "schedules",
+        sa.Column("workspace", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("spec", sa.Text(), nullable=False),
+        sa.Column("bundle", sa.Text()),
+        sa.Column("is_paused", sa.Boolean(), nullable=False),
+        sa.Column("next_at", sa.BigInteger()),
+        sa.Column("last_at", sa.BigInteger()),
+        sa.Column("last_run", sa.Text()),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("disabled_code", sa.Text()),
+        sa.Column("disabled_sentence", sa.Text()),
+        sa.ForeignKeyConstraint(["workspace"], ["workspaces.id"], name="fk_schedules_workspace"),
+        sa.PrimaryKeyConstraint("workspace", "name", name="pk_schedules"),
     )
 
 

@@ -39,6 +39,8 @@ class SpawnSpec:
     """Hold from the program's first instruction."""
     handed: bytes | None = field(default=None, repr=False)
     """What it may read from a descriptor of its own, which `ROOST_TOKEN_FD` names."""
+    inherited: tuple[int, ...] = ()
+    """Descriptors of the caller that it gets under the same numbers; the caller closes its own."""
 
 
 @dataclass(frozen=True, slots=True)

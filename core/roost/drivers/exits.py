@@ -12,7 +12,6 @@ import contextlib
 import errno
 import logging
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -29,6 +28,21 @@ LOST_STATUS = ProcessExit(code=255, signal=None)
 """What is reported when another part of the program took the status; asyncio reports the same."""
 
 
+OnExit = Callable[[ProcessExit], None]
+"""Called once, on the loop."""
+
+
+class OwnChild(Protocol):
+    """A child of this process, as far as its end is concerned; `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def wait(self) -> int:
+        """Reap it and return its code, negative for a signal."""
+        ...
+
+
 class ExitWatch(Protocol):
     """Watches one child until `release`."""
 
@@ -38,9 +52,9 @@ class ExitWatch(Protocol):
 
 
 def watch_exit(
-    child: subprocess.Popen[bytes],
+    child: OwnChild,
     loop: asyncio.AbstractEventLoop,
-    on_exit: Callable[[ProcessExit], None],
+    on_exit: OnExit,
 ) -> ExitWatch:
     """Call `on_exit` on the loop once when `child` has ended.
 
@@ -58,9 +72,9 @@ class PidfdWatch:
 
     def __init__(
         self,
-        child: subprocess.Popen[bytes],
+        child: OwnChild,
         loop: asyncio.AbstractEventLoop,
-        on_exit: Callable[[ProcessExit], None],
+        on_exit: OnExit,
     ) -> None:
         self._child = child
         self._loop = loop
@@ -86,9 +100,9 @@ class ThreadWatch:
 
     def __init__(
         self,
-        child: subprocess.Popen[bytes],
+        child: OwnChild,
         loop: asyncio.AbstractEventLoop,
-        on_exit: Callable[[ProcessExit], None],
+        on_exit: OnExit,
     ) -> None:
         self._child = child
         self._loop = loop
@@ -110,7 +124,7 @@ class ThreadWatch:
         if hasattr(os, "waitid"):
             return _peek(os.P_PID, self._child.pid, 0) or LOST_STATUS
         # Without waitid a child cannot be watched without being reaped.
-        return _from_returncode(self._child.wait())
+        return from_returncode(self._child.wait())
 
 
 def _open_pidfd(pid: int) -> int:
@@ -129,6 +143,11 @@ def _peek(kind: int, number: int, flags: int) -> ProcessExit | None:
     except ChildProcessError:
         _log.error("the exit status of a child was taken by another part of the program")
         return LOST_STATUS
+    return from_result(result)
+
+
+def from_result(result: os.waitid_result | None) -> ProcessExit | None:
+    """Return what `os.waitid` told; None when it told of no end."""
     if result is None:
         return None
     if result.si_code == os.CLD_EXITED:
@@ -136,7 +155,8 @@ def _peek(kind: int, number: int, flags: int) -> ProcessExit | None:
     return ProcessExit(code=None, signal=result.si_status)
 
 
-def _from_returncode(returncode: int) -> ProcessExit:
+def from_returncode(returncode: int) -> ProcessExit:
+    """Return how a process ended whose code is negative for a signal."""
     if returncode < 0:
         return ProcessExit(code=None, signal=-returncode)
     return ProcessExit(code=returncode, signal=None)

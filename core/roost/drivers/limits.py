@@ -40,11 +40,16 @@ def limited_argv(spec: SpawnSpec) -> tuple[str, ...]:
         raise CommandNotFound(spec.argv[0])
     _check(spec.argv[0], limits)
     plan = {
-        "limits": {_KINDS[name]: value for name, value in limits.items()},
+        "limits": dict(resource_limits(spec.limits)),
         "LC_CTYPE": spec.env.get("LC_CTYPE"),
     }
     # Isolated, so that no variable of the bundle's environment is meant for this interpreter.
     return (sys.executable, "-I", "-S", _LAUNCHER, json.dumps(plan), *spec.argv)
+
+
+def resource_limits(limits: ResourceLimits) -> list[tuple[str, int]]:
+    """Return the limits that are set by the system's names, in the order in which to set them."""
+    return [(_KINDS[name], value) for name, value in _given(limits).items()]
 
 
 def forbid_cores() -> tuple[int, int] | None:

@@ -13,12 +13,17 @@ import contextlib
 import errno
 import os
 import subprocess
+from collections.abc import Callable
+from functools import partial
 
+from roost.drivers.adopted import AdoptedWatch, ForkedProcess
 from roost.drivers.base import DriverProcess, Mark, Measurement, SpawnSpec, SweepReport
+from roost.drivers.exits import ExitWatch, OnExit, watch_exit
 from roost.drivers.handed import TOKEN_VARIABLE, handed
 from roost.drivers.ladder import Ladder, LeaderGone
 from roost.drivers.limits import allow_cores, forbid_cores, limited_argv
 from roost.drivers.meter import TreeMeter
+from roost.drivers.pipes import ChildEnds
 from roost.drivers.process import LocalProcess
 from roost.drivers.proctable import MARK_VARIABLE, Identity, ProcessTable
 from roost.drivers.reaper import OrphanReaper
@@ -101,12 +106,55 @@ class LocalDriver:
         except (OSError, ValueError) as error:
             raise _translated(error, spec) from error
         try:
-            return self._own(child, mark_text(spec.mark))
+            return self._own(
+                child.pid,
+                mark_text(spec.mark),
+                _ends(child),
+                partial(watch_exit, child, self._up()),
+            )
         except BaseException as error:
             _abandon(child)
             if isinstance(error, OSError):
                 raise _translated(error, spec) from error
             raise
+
+    def adopt(self, forked: ForkedProcess, mark: Mark) -> LocalProcess:
+        """Own a process that one of ours has forked; ownership begins before this returns.
+
+        It leads a session of its own, or is about to. It becomes our own child when its parent
+        ends, which can be while this process owns it.
+
+        Raises:
+            Unavailable: there is no room to watch it; nothing of it is owned then.
+        """
+        try:
+            return self._own(
+                forked.pid, mark_text(mark), forked.ends, partial(AdoptedWatch, forked, self._up())
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"process {forked.pid} cannot be watched ({error.strerror}); stop something or "
+                "raise the daemon's limits, then try again"
+            ) from error
+
+    def hand_over(self, process: DriverProcess, ends: ChildEnds, mark: Mark) -> LocalProcess:
+        """Let a process of ours be another start's from now on; it is owned all the while.
+
+        Args:
+            process: what `spawn` returned; it is connected once more afterwards.
+            ends: our ends of the pipes that it is about to take for its own.
+            mark: the other start's; the process shows and passes on that one.
+
+        Raises:
+            Unavailable: it has ended, or is being ended; the ends are still the caller's.
+        """
+        if not isinstance(process, LocalProcess):
+            raise TypeError(f"{process!r} was not started by this driver")
+        text, identity = mark_text(mark), process.identity
+        if not process.hand_over(text, self._tree(identity, text), ends):
+            raise Unavailable(f"process {identity.pid} has ended; start another one")
+        self._watchdog.add(identity, text)
+        return process
 
     async def connect(self, process: DriverProcess) -> None:
         """Attach the process's pipes to the running loop; called once right after `spawn`."""
@@ -164,20 +212,25 @@ class LocalDriver:
         swept = {identity.pid for identity in self._survivors}
         return tuple(sorted(left | adopted | unended | swept))
 
-    def _own(self, child: subprocess.Popen[bytes], mark: str) -> LocalProcess:
-        identity = self._table.identify(child.pid)
-        if identity is None or self._loop is None:
-            raise RuntimeError("a child is started by an open driver and stays until it is reaped")
-        tree = ProcessTree(
-            self._table, [identity], owns_mark=mark.__eq__, spared=self._spared_by_all
-        )
+    def _up(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise RuntimeError("processes are started by an open driver")
+        return self._loop
+
+    def _own(
+        self, pid: int, mark: str, ends: ChildEnds, begin_watch: Callable[[OnExit], ExitWatch]
+    ) -> LocalProcess:
+        identity = self._table.identify(pid)
+        if identity is None:
+            raise RuntimeError("a child stays in the process table until it is reaped")
         process = LocalProcess(
-            child,
+            begin_watch,
+            ends,
             identity,
             mark,
-            tree,
+            self._tree(identity, mark),
             self._table,
-            loop=self._loop,
+            loop=self._up(),
             kill_bound_s=self._kill_bound_s,
             on_released=self._disown,
         )
@@ -185,9 +238,18 @@ class LocalDriver:
         self._watchdog.add(identity, mark)
         return process
 
+    def _tree(self, leader: Identity, mark: str) -> ProcessTree:
+        return ProcessTree(
+            self._table,
+            [leader],
+            owns_mark=mark.__eq__,
+            spared=partial(self._spared_by_tree, leader.pid),
+        )
+
     def _disown(self, process: LocalProcess) -> None:
         del self._owned[process.identity.pid]
         self._watchdog.remove(process.identity)
+        self._reaper.entrust(process.identity)
 
     def _leftovers(self, handles: tuple[str, ...]) -> ProcessTree:
         return ProcessTree(
@@ -206,6 +268,10 @@ class LocalDriver:
         watchdog = self._watchdog.pid
         return {os.getpid()} if watchdog is None else {os.getpid(), watchdog}
 
+    def _spared_by_tree(self, leader: int) -> set[int]:
+        """Return what never belongs to a leader's tree: also the leaders that it has forked."""
+        return (set(self._owned) - {leader}) | self._spared_by_all()
+
     def _is_owned(self, pid: int) -> bool:
         return pid in self._owned or pid == self._watchdog.pid
 
@@ -222,19 +288,25 @@ def _start(spec: SpawnSpec) -> subprocess.Popen[bytes]:
         told = {} if descriptor is None else {TOKEN_VARIABLE: str(descriptor)}
         return subprocess.Popen(
             limited_argv(spec),
-            env=spec.env | _mark_variables(spec.mark) | told,
+            env=spec.env | mark_variables(spec.mark) | told,
             cwd=spec.cwd,
             stdin=subprocess.PIPE if spec.wants_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
             close_fds=True,
-            pass_fds=() if descriptor is None else (descriptor,),
+            pass_fds=spec.inherited if descriptor is None else (*spec.inherited, descriptor),
             bufsize=0,
         )
 
 
-def _mark_variables(mark: Mark) -> dict[str, str]:
+def _ends(child: subprocess.Popen[bytes]) -> ChildEnds:
+    assert child.stdout is not None and child.stderr is not None
+    return ChildEnds(child.stdin, child.stdout, child.stderr)
+
+
+def mark_variables(mark: Mark) -> dict[str, str]:
+    """Return what a child's environment tells about its owner."""
     return {
         MARK_VARIABLE: mark_text(mark),
         "ROOST_WORKSPACE": mark.workspace,

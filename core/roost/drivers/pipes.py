@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
+from dataclasses import dataclass
 from typing import IO
 
 DRAIN_S = 0.5
@@ -13,6 +13,22 @@ process that escaped holds the pipe, or nobody reads the stream."""
 
 STREAM_LIMIT = 1 << 20
 """Bytes a stream buffers before the child is made to wait; readers take chunks, not lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnds:
+    """Our ends of a child's pipes, unbuffered."""
+
+    stdin: IO[bytes] | None
+    """None when its stdin is the null device."""
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def close(self) -> None:
+        """Close them all; for a child that nobody owns."""
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 class _EndProtocol(asyncio.StreamReaderProtocol):
@@ -30,8 +46,8 @@ class _EndProtocol(asyncio.StreamReaderProtocol):
 class ChildPipes:
     """Owns our ends of a child's pipes from its spawn until `close`."""
 
-    def __init__(self, child: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> None:
-        self._child = child
+    def __init__(self, ends: ChildEnds, loop: asyncio.AbstractEventLoop) -> None:
+        self._own_ends = ends
         self._loop = loop
         self._ends: list[tuple[asyncio.BaseTransport, _EndProtocol]] = []
         self.stdin: asyncio.StreamWriter | None = None
@@ -40,14 +56,14 @@ class ChildPipes:
 
     async def connect(self) -> None:
         """Attach the pipes to the loop."""
-        await self._connect_output(self._child.stdout, self.stdout)
-        await self._connect_output(self._child.stderr, self.stderr)
-        if self._child.stdin is None:
+        await self._connect_output(self._own_ends.stdout, self.stdout)
+        await self._connect_output(self._own_ends.stderr, self.stderr)
+        if self._own_ends.stdin is None:
             return
         # A write pipe needs a protocol for flow control; nothing is ever read from this reader.
         unused = asyncio.StreamReader(loop=self._loop)
         protocol = _EndProtocol(unused, self._loop)
-        transport, _ = await self._loop.connect_write_pipe(lambda: protocol, self._child.stdin)
+        transport, _ = await self._loop.connect_write_pipe(lambda: protocol, self._own_ends.stdin)
         self._ends.append((transport, protocol))
         self.stdin = asyncio.StreamWriter(transport, protocol, None, self._loop)
 
@@ -55,9 +71,9 @@ class ChildPipes:
         """Send end of file once what is buffered is written; False when there is no stdin."""
         if self.stdin is not None:
             self.stdin.close()
-        elif self._child.stdin is not None:
-            self._child.stdin.close()
-        return self._child.stdin is not None
+        elif self._own_ends.stdin is not None:
+            self._own_ends.stdin.close()
+        return self._own_ends.stdin is not None
 
     async def close(self) -> None:
         """Take what is left of the output, `DRAIN_S` at most, then free every descriptor."""
@@ -68,9 +84,7 @@ class ChildPipes:
         for transport, _ in self._ends:
             transport.close()
         await self._wait_closed()
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                pipe.close()
+        self._own_ends.close()
         for reader in (self.stdout, self.stderr):
             reader.feed_eof()
 
@@ -87,9 +101,7 @@ class ChildPipes:
         for _, protocol in self._ends:
             await protocol.closed.wait()
 
-    async def _connect_output(self, pipe: IO[bytes] | None, reader: asyncio.StreamReader) -> None:
-        if pipe is None:
-            raise ValueError("the child has no pipe to read from")
+    async def _connect_output(self, pipe: IO[bytes], reader: asyncio.StreamReader) -> None:
         protocol = _EndProtocol(reader, self._loop)
         transport, _ = await self._loop.connect_read_pipe(lambda: protocol, pipe)
         self._ends.append((transport, protocol))

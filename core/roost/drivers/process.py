@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Callable
 
 import psutil
 
 from roost.drivers.base import ProcessExit, StopReport
 from roost.drivers.clients import client_count
-from roost.drivers.exits import watch_exit
+from roost.drivers.exits import ExitWatch, OnExit
 from roost.drivers.ladder import Ending, Ladder, LeaderGone
 from roost.drivers.listeners import foreign_listener
-from roost.drivers.pipes import ChildPipes
+from roost.drivers.pipes import ChildEnds, ChildPipes
 from roost.drivers.proctable import Identity, ProcessTable
 from roost.drivers.tree import ProcessTree
 
@@ -28,9 +27,11 @@ LOOK_AGE_S = 0.5
 
 
 class LocalProcess:
-    """A live process tree of this machine; made by `LocalDriver.spawn` only.
+    """A live process tree of this machine; made by `LocalDriver` only.
 
     Args:
+        begin_watch: watches for the leader's end from now on.
+        ends: our ends of its pipes.
         on_released: called once when nothing of the tree is left and all it used is freed.
 
     Raises:
@@ -39,7 +40,8 @@ class LocalProcess:
 
     def __init__(
         self,
-        child: subprocess.Popen[bytes],
+        begin_watch: Callable[[OnExit], ExitWatch],
+        ends: ChildEnds,
         identity: Identity,
         mark: str,
         tree: ProcessTree,
@@ -64,8 +66,10 @@ class LocalProcess:
         self._stopping: asyncio.Task[StopReport] | None = None
         self._survivors: tuple[int, ...] = ()
         self._is_released = False
-        self._watch = watch_exit(child, loop, self._record_exit)
-        self._pipes = ChildPipes(child, loop)
+        self._watch = begin_watch(self._record_exit)
+        self._pipes = ChildPipes(ends, loop)
+        self._closing_pipes: asyncio.Task[None] | None = None
+        """Of those that it had before it was handed over."""
 
     @property
     def display_pid(self) -> int | None:
@@ -91,6 +95,20 @@ class LocalProcess:
     async def connect(self) -> None:
         """Attach the pipes to the running loop."""
         await self._pipes.connect()
+
+    def hand_over(self, mark: str, tree: ProcessTree, ends: ChildEnds) -> bool:
+        """Belong to another start from now on: with its mark and its pipes, not connected yet.
+
+        Returns:
+            False where its end was asked for already, or came; nothing is changed then.
+        """
+        if self._stopping is not None or self._exit is not None:
+            return False
+        before, self._pipes = self._pipes, ChildPipes(ends, self._loop)
+        self._closing_pipes = self._loop.create_task(before.close())
+        self.mark, self.tree = mark, tree
+        self.handle = json.dumps(self.identity._asdict() | {"mark": mark})
+        return True
 
     async def wait(self) -> ProcessExit:
         """Wait for the leader's end."""
@@ -158,6 +176,8 @@ class LocalProcess:
         ending = await ladder.walk()
         self._survivors = ending.survivors
         await self._pipes.close()
+        if self._closing_pipes is not None:
+            await self._closing_pipes
         if not ending.survivors:
             await self._release()
         return self._report(ending, began)

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from roost.drivers.proctable import ProcessEntry, ProcessTable
+from roost.drivers.proctable import Identity, ProcessEntry, ProcessTable
 
 REAP_PAUSE_S = 0.05
 """Ends of children that come together are looked at together."""
@@ -45,6 +45,7 @@ class OrphanReaper:
         self._timer: asyncio.TimerHandle | None = None
         self._was_subreaper = False
         self._doubted: dict[tuple[int, int], float] = {}
+        self._entrusted: set[Identity] = set()
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Become subreaper and watch for ends; call it from the main thread."""
@@ -64,6 +65,12 @@ class OrphanReaper:
             self._timer.cancel()
         self._loop = self._timer = None
         _set_subreaper(self._was_subreaper)
+
+    def entrust(self, ended: Identity) -> None:
+        """Know a zombie that its own parent is to reap: it is reaped here if that ends before."""
+        self._entrusted = {each for each in self._entrusted if self._table.holds(each)}
+        if self._table.holds(ended):
+            self._entrusted.add(ended)
 
     def adopted(self) -> tuple[ProcessEntry, ...]:
         """Return our living children that were started neither by us nor in our session.
@@ -107,6 +114,8 @@ class OrphanReaper:
         # A child is born in our session and can leave it only into one with its own number: any
         # other session proves that it was born to somebody else.
         if zombie.sid not in (os.getsid(0), zombie.pid):
+            return True
+        if Identity(zombie.pid, zombie.start, self._table.boot_id) in self._entrusted:
             return True
         snapshot = self._table.read(REAP_PAUSE_S)
         if self._is_ours(snapshot.marks.get(zombie.pid, "")):

@@ -7,8 +7,11 @@ from roost.runs.outside import OutsideWork
 from roost.runs.payload import Redact
 from roost.runs.recorder import RunRecorder
 from roost.runs.retention import Retention, RetentionLimits
+from roost.runs.schedules import Schedules
+from roost.runs.tasks import Tasks
 from roost.runs.tool_calls import ToolCalls
 from roost.runs.values import Begun, Ending, RunRequest, Settlement
+from roost.runs.withdrawal import Withdrawal
 
 __all__ = [
     "Begun",
@@ -22,8 +25,11 @@ __all__ = [
     "RunControl",
     "RunRecorder",
     "RunRequest",
+    "Schedules",
     "Settlement",
+    "Tasks",
     "ToolAnswer",
     "ToolCaller",
     "ToolCalls",
+    "Withdrawal",
 ]

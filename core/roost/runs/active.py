@@ -9,6 +9,9 @@ from roost.models import LeasedRun, RunKind, RunView
 from roost.runs.values import FinalWrite
 from roost.store.base import RunRows
 
+LEASED_KINDS = (RunKind.EXTERNAL, RunKind.TASK)
+"""Kinds whose lease outlives a daemon: others hold it, or it waits for a worker to claim it."""
+
 
 @dataclass(slots=True)
 class ActiveRun:
@@ -20,7 +23,7 @@ class ActiveRun:
     owner: str = ""
     """Owner of that lease: this daemon start, or what stands for the program that does the work."""
     lease_ms: int | None = None
-    """How long the lease of outside work holds from each report on."""
+    """How long the lease of others' work holds from each report on."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Guards the order in which the run's writes are stored and published."""
     claimed: FinalWrite | None = None
@@ -32,7 +35,7 @@ class ActiveRun:
 
 def as_found(leased: LeasedRun) -> ActiveRun:
     """Return a run of the store as this daemon may write to it."""
-    if leased.run.kind is not RunKind.EXTERNAL:
+    if leased.run.kind not in LEASED_KINDS:
         return ActiveRun(leased.run, epoch=None)
     return ActiveRun(leased.run, leased.epoch, leased.owner, leased.lease_ms)
 

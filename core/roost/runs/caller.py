@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from roost.models import RunProgress, ToolView
+from roost.runs.withdrawal import Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,14 @@ class ToolCaller(Protocol):
         tool: str,
         arguments: dict[str, Any],
         on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal,
     ) -> ToolAnswer:
         """Call a tool and wait for its answer. Cancelling the caller cancels the call.
 
         Args:
             on_progress: told of each report, in order, without being awaited.
+            withdrawal: asks for the end of the call: it is cancelled then, and this lasts until an
+                end of its work is seen.
 
         Raises:
             CallEnded: the answer will never come.

@@ -27,9 +27,11 @@ from roost.runs.outcomes import (
     supersede_outcome,
     with_doubt,
     with_respawn,
+    with_worker,
 )
 from roost.runs.recorder import RunRecorder
 from roost.runs.retries import call_of, check_may_retry, command_of
+from roost.runs.tasks import Tasks
 from roost.runs.tool_calls import STOP_WAIT_S, ToolCalls
 from roost.runs.values import Ending
 
@@ -57,6 +59,7 @@ class RunControl:
         recorder: the ledger.
         calls: does the work of tool calls.
         commands: does the work of commands.
+        tasks: knows the workers that do runs of tasks.
         clock: bounds every wait.
         impact: what a respawn would cut.
         generation: which generation a bundle runs in now.
@@ -69,6 +72,7 @@ class RunControl:
         *,
         calls: ToolCalls,
         commands: Commands,
+        tasks: Tasks,
         clock: Clock,
         impact: ImpactOf,
         generation: GenerationOf,
@@ -77,6 +81,7 @@ class RunControl:
         self._recorder = recorder
         self._calls = calls
         self._commands = commands
+        self._work_of_tasks = tasks
         self._clock = clock
         self._impact = impact
         self._generation = generation
@@ -86,8 +91,9 @@ class RunControl:
     async def stop(self, workspace: str, run_id: str, *, by: str) -> StopOutcome:
         """Stop a run with its child runs and wait until it has settled, 10 s at most.
 
-        All of them are asked at once, and none of it ends with the caller. A settled run is left
-        as it is.
+        A tool call whose server goes on with it is told of as soon as that is seen, and stays
+        active. All of them are asked at once, and none of it ends with the caller. A settled run is
+        left as it is.
 
         Raises:
             RunNotFound: no such run in this workspace.
@@ -111,6 +117,8 @@ class RunControl:
         check_may_retry(detail)
         if detail.run.kind is RunKind.COMMAND:
             return await self._commands.begin(workspace, command_of(detail), actor=actor)
+        if detail.run.kind is RunKind.TASK:
+            return await self._work_of_tasks.retry(detail, actor=actor)
         bundle, request = call_of(detail)
         return await self._calls.begin(workspace, bundle, request, actor=actor)
 
@@ -134,7 +142,7 @@ class RunControl:
         found = await self._active_in(workspace, scope)
         if found is None or expected not in (None, found.id):
             return supersede_outcome(scope, found, None)
-        await self._stop_family(found, by, wait_s)
+        await self._stop_family(found, by, wait_s, is_patient=True)
         stopped = await self._recorder.get(workspace, found.id)
         return supersede_outcome(scope, await self._active_in(workspace, scope), stopped)
 
@@ -149,8 +157,14 @@ class RunControl:
 
     # Stopping
 
-    async def _stop_family(self, run: RunView, by: str, wait_s: float) -> set[str]:
-        """Stop a run and what it began, and return the ids of all that were asked."""
+    async def _stop_family(
+        self, run: RunView, by: str, wait_s: float, *, is_patient: bool = False
+    ) -> set[str]:
+        """Stop a run and what it began, and return the ids of all that were asked.
+
+        Args:
+            is_patient: whether to wait for calls that their server goes on with as well.
+        """
         asked: dict[str, asyncio.Task[None]] = {}
         deadline = self._clock.monotonic() + wait_s
         # Work that is told to stop may still begin a child in the meantime.
@@ -158,7 +172,7 @@ class RunControl:
             for view in reversed(new):  # children before the run that waits for them
                 asked[view.id] = self._own(self._end(view, by))
             left_s = max(0.0, deadline - self._clock.monotonic())
-            await self._within(self._settled(run.workspace, asked), left_s)
+            await self._within(self._settled(run.workspace, asked, is_patient), left_s)
         return set(asked)
 
     def _not_asked(self, run: RunView, asked: dict[str, asyncio.Task[None]]) -> list[RunView]:
@@ -189,6 +203,8 @@ class RunControl:
     async def _ask(self, run: RunView, by: str) -> None:
         if run.kind is RunKind.TOOL_CALL:
             await self._calls.stop(run.workspace, run.id, by=by)
+        elif run.kind is RunKind.TASK:
+            await self._work_of_tasks.stop(run.workspace, run.id, by=by)
         elif run.kind is not RunKind.COMMAND:
             await self._recorder.request_stop(run.workspace, run.id, by=by)
         elif not await self._commands.stop(run.workspace, run.id, by=by):
@@ -203,15 +219,20 @@ class RunControl:
         except RoostError as error:
             logger.warning("the stop of run %s is not shown: %s", run.id, error)
 
-    async def _settled(self, workspace: str, asked: dict[str, asyncio.Task[None]]) -> None:
-        waits = (self._seen_settled(workspace, run_id, task) for run_id, task in asked.items())
-        await asyncio.gather(*waits)
+    async def _settled(
+        self, workspace: str, asked: dict[str, asyncio.Task[None]], is_patient: bool
+    ) -> None:
+        await asyncio.gather(
+            *(self._seen_settled(workspace, *one, is_patient) for one in asked.items())
+        )
 
-    async def _seen_settled(self, workspace: str, run_id: str, asked: asyncio.Task[None]) -> None:
+    async def _seen_settled(
+        self, workspace: str, run_id: str, asked: asyncio.Task[None], is_patient: bool
+    ) -> None:
         await asyncio.wait({asked})
         known = await self._recorder.get(workspace, run_id)
-        if known.kind is RunKind.TOOL_CALL:
-            return  # `ToolCalls` has waited; what is active still waits for the store
+        if known.kind is RunKind.TOOL_CALL and not (is_patient and self._calls.is_working(run_id)):
+            return  # `ToolCalls` has waited; what is active goes on, or waits for the store
         try:
             await self._recorder.wait_settled(workspace, run_id)
         except RoostError as error:
@@ -220,10 +241,15 @@ class RunControl:
     async def _with_respawn(self, outcome: StopOutcome, before: RunView) -> StopOutcome:
         """Add what would end work that goes on in a server although its call was cancelled.
 
-        No server has to answer a cancelled call, so nobody can tell whether it ended its work.
+        No server has to answer a cancelled call: unless its end was seen, it may go on. A handler
+        of a task is only asked to stop; its worker's end ends it.
         """
         run = outcome.run
+        if run.kind is RunKind.TASK:
+            return await self._with_worker(outcome)
         was_called = run.kind is RunKind.TOOL_CALL and run.started_at is not None
+        if self._calls.has_seen_end(run.id):
+            return outcome
         if not (outcome.stopped and was_called and run.bundle is not None):
             return outcome
         try:
@@ -235,6 +261,18 @@ class RunControl:
         if impact is None:
             return with_doubt(outcome)
         return with_respawn(outcome, tuple(cut for cut in impact.run_ids if cut != run.id))
+
+    async def _with_worker(self, outcome: StopOutcome) -> StopOutcome:
+        """Add what would end a handler that goes on."""
+        run = outcome.run
+        if run.status is not RunStatus.RUNNING or run.bundle is None:
+            return outcome
+        try:
+            impact = await self._impact(run.workspace, run.bundle)
+        except (BundleNotFound, NotRunning):
+            return outcome
+        cut = impact.run_ids if impact is not None else ()
+        return with_worker(outcome, tuple(other for other in cut if other != run.id))
 
     # Inside
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from roost.clock import Clock
 from roost.models import NewRun, RunError, RunProgress, RunStatus, RunView
+from roost.models.record import WAITING_OWNER
 from roost.runs.ids import RunIds
 from roost.runs.payload import MESSAGE_LIMIT, SENTENCE_LIMIT, Payloads
 from roost.runs.values import Ending, FinalWrite, RunRequest
@@ -39,7 +40,8 @@ class Drafts:
     def new_run(self, request: RunRequest) -> NewRun:
         """Return the row of a request: pending, or running when a program outside does the work.
 
-        Of an input past the limit only the beginning is recorded; the work gets all of it.
+        Of an input past the limit only the beginning is recorded; the work gets all of it. The
+        input of a task is what its worker will be given, and was found fit to be kept.
         """
         now = self._clock.now()
         view = RunView(
@@ -57,7 +59,12 @@ class Drafts:
             on_behalf_of=request.on_behalf_of,
             idempotency_key=request.idempotency_key,
             parent=request.parent,
+            task=request.task,
+            waits=request.waits,
         )
+        if request.task is not None:
+            waiting = WAITING_OWNER, FIRST_EPOCH - 1, request.input_hash
+            return NewRun(view, request.input, *waiting)
         kept, _ = self._payloads.value(request.workspace, request.bundle, request.input)
         if request.lease_ms is None:
             return NewRun(view, kept, self._owner, FIRST_EPOCH, request.input_hash)
@@ -75,8 +82,10 @@ class Drafts:
     def step(self, view: RunView, progress: RunProgress) -> tuple[str, RunProgress | None]:
         """Return the message and the progress of a step."""
         kept = self._payloads.progress(view.workspace, view.bundle, progress)
-        message = (kept.message if kept else progress.message) or ""
-        return self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT), kept
+        if kept is not None:
+            return kept.message or "", kept
+        message = progress.message or ""
+        return self._payloads.text(view.workspace, view.bundle, message, MESSAGE_LIMIT), None
 
     def output(self, view: RunView, text: str) -> str:
         """Return a piece of output."""
@@ -100,12 +109,13 @@ class Drafts:
             scope=view.scope,
             at=self._clock.now(),
             status=ending.status,
-            error=ending.error and self._error(view, ending.error),
+            error=ending.error and self.error(view, ending.error),
             result=result,
             is_truncated=is_truncated,
             link=ending.link,
         )
 
-    def _error(self, view: RunView, error: RunError) -> RunError:
+    def error(self, view: RunView, error: RunError) -> RunError:
+        """Return why a run, or an attempt at it, did not succeed."""
         text = self._payloads.text(view.workspace, view.bundle, error.sentence, SENTENCE_LIMIT)
         return RunError(error.code, text)

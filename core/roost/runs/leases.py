@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from roost.clock import Clock
 from roost.errors import LeaseLost, RunNotFound, StoreUnavailable
 from roost.models import FinishRequest, LeasedRun, RunKind, RunLease, RunReport, RunView
-from roost.runs.active import ActiveRun, ActiveRuns
-from roost.runs.drafts import Drafts, outside_owner
+from roost.runs.active import ActiveRun
+from roost.runs.drafts import outside_owner
 from roost.runs.endings import EndingWriter
+from roost.runs.parts import LedgerParts
 from roost.runs.values import Ending, Settlement
-from roost.store.base import RunRows
 
 ATTACH_TRIES = 3
 """Tries to take a lease over that another daemon on this database changes at the same time."""
 
 
 class Leases:
-    """Hands leases on, renews them, and settles runs for who holds them.
+    """Hands leases on, renews them, and settles runs for who holds them."""
 
-    Args:
-        announce: told of each row that was stored, under the run's lock.
-    """
-
-    def __init__(
-        self,
-        rows: RunRows,
-        *,
-        clock: Clock,
-        active: ActiveRuns,
-        drafts: Drafts,
-        endings: EndingWriter,
-        announce: Callable[[RunView], RunView],
-    ) -> None:
-        self._rows = rows
-        self._clock = clock
-        self._active = active
-        self._drafts = drafts
-        self._endings = endings
-        self._announce = announce
+    def __init__(self, parts: LedgerParts) -> None:
+        self._rows = parts.rows
+        self._clock = parts.clock
+        self._active = parts.active
+        self._drafts = parts.drafts
+        self._endings = parts.endings
+        self._announce = parts.announce
 
     async def held(self, workspace: str, run_id: str) -> LeasedRun:
         """Return a run with its lease.
@@ -67,7 +51,7 @@ class Leases:
                 if run.claimed is None and await self._take_over(run, lease_ms):
                     return lease_of(LeasedRun(run.view, run.owner, run.epoch or 0), is_new=False)
             if run.claimed is not None:
-                await self._settle(run)
+                await settle_claimed(run, self._endings)
         raise LeaseLost(run_id, "others take it over at the same time")
 
     async def report(self, workspace: str, run_id: str, report: RunReport) -> RunLease:
@@ -113,7 +97,7 @@ class Leases:
                     link = end.link and self._drafts.link(run.view, end.link)
                     ending = Ending(end.status, end.error, end.result, link)
                     run.claimed = self._drafts.final_write(run.view, ending)
-            await self._settle(run)
+            await settle_claimed(run, self._endings)
         found = await self.held(workspace, run_id)
         _check_kind(found.run)
         self._check_epoch(run_id, found.epoch, end.epoch)
@@ -156,14 +140,19 @@ class Leases:
         if held != told:
             raise LeaseLost(run_id, f"epoch {held} holds it")
 
-    async def _settle(self, run: ActiveRun) -> None:
-        if run.claimed is not None:
-            settlement = await self._endings.settle(run, run.claimed)
-            if settlement is Settlement.KEPT:
-                raise StoreUnavailable(
-                    f"the end of run {run.view.id} is kept and will be stored as soon as the store "
-                    "answers"
-                )
+
+async def settle_claimed(run: ActiveRun, endings: EndingWriter) -> None:
+    """Write the end that was claimed for a run.
+
+    Raises:
+        StoreUnavailable: it is kept and will be stored.
+    """
+    if run.claimed is None:
+        return
+    if await endings.settle(run, run.claimed) is Settlement.KEPT:
+        raise StoreUnavailable(
+            f"the end of run {run.view.id} is kept and will be stored as soon as the store answers"
+        )
 
 
 def lease_of(leased: LeasedRun, *, is_new: bool = True) -> RunLease:

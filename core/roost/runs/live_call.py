@@ -9,13 +9,14 @@ from typing import Any
 
 from roost.clock import Clock
 from roost.errors import RoostError
-from roost.models import RunProgress, RunStatus, RunView
+from roost.models import RunProgress, RunStatus, RunView, StopPhase
 from roost.runs.caller import CallEnded, ToolAnswer, ToolCaller
 from roost.runs.payload import UNSCRUBBED
 from roost.runs.places import Place
 from roost.runs.progress_log import ProgressLog
 from roost.runs.recorder import RunRecorder
 from roost.runs.values import Ending
+from roost.runs.withdrawal import Withdrawal
 from roost.vault import Scrubber
 
 LET_GO_S = 5.0
@@ -63,23 +64,51 @@ class LiveCall:
         self._caller = caller
         self._clock = clock
         self._progress = ProgressLog(recorder, run.id)
-        self._began = self._last_sign = clock.monotonic()
+        self._withdrawal = Withdrawal(clock, idle_s=order.idle_s, cap_s=order.cap_s)
         self._work: asyncio.Task[ToolAnswer] | None = None
         self._interruption: Ending | None = None
         self._is_interrupted = asyncio.Event()
+        self._is_abandoned = asyncio.Event()
+        self._is_shown_ignored = asyncio.Event()
+        self.has_seen_end = False
+        """Whether it was stopped and the end of its work was seen."""
 
     def interrupt(self, ending: Ending) -> bool:
-        """Cancel the call so that its run ends in this way; the first interruption stays.
+        """Cancel the call so that its run ends in this way at once; the first interruption stays.
 
         Returns:
             False when the call has answered or was interrupted before.
         """
+        if not self._take(ending):
+            return False
+        if self._work is not None:
+            self._work.cancel()
+        return True
+
+    def stop(self, ending: Ending) -> bool:
+        """Cancel the call so that its run ends in this way once its work was seen to end.
+
+        Returns:
+            False when the call has answered or was interrupted before.
+        """
+        if not self._take(ending):
+            return False
+        self._withdrawal.ask()
+        return True
+
+    def abandon(self) -> None:
+        """Wait no longer for the end of work that was stopped."""
+        self._is_abandoned.set()
+
+    async def wait_ignored(self) -> None:
+        """Wait until the run shows that its server works on although it was stopped."""
+        await self._is_shown_ignored.wait()
+
+    def _take(self, ending: Ending) -> bool:
         if self._interruption is not None or (self._work is not None and self._work.done()):
             return False
         self._interruption = ending
         self._is_interrupted.set()
-        if self._work is not None:
-            self._work.cancel()
         return True
 
     async def perform(self) -> None:
@@ -109,8 +138,9 @@ class LiveCall:
         if started is None:
             return None  # the run was settled before its work began
         if self._interruption is not None:
+            self.has_seen_end = self._withdrawal.is_asked  # nothing was called
             return self._interruption
-        self._began = self._last_sign = self._clock.monotonic()
+        self._withdrawal.begin()
         work = self._work = asyncio.create_task(self._call(), name=f"call {self.run.id}")
         await self._answered_or_interrupted(work)
         await self._progress.finish()
@@ -132,7 +162,12 @@ class LiveCall:
     async def _call(self) -> ToolAnswer:
         order = self._order
         answer = await self._caller.call(
-            order.workspace, order.bundle, order.tool, order.arguments, self._note_progress
+            order.workspace,
+            order.bundle,
+            order.tool,
+            order.arguments,
+            self._note_progress,
+            self._withdrawal,
         )
         return self._veiled(answer) if self._veil else answer
 
@@ -144,7 +179,7 @@ class LiveCall:
         return replace(answer, content=content, text=self._veil.text(answer.text))
 
     def _note_progress(self, progress: RunProgress) -> None:
-        self._last_sign = self._clock.monotonic()
+        self._withdrawal.reported()
         if self._veil and progress.message:
             progress = replace(progress, message=self._veil.text(progress.message))
         self._progress.put(progress)
@@ -154,12 +189,47 @@ class LiveCall:
         deadline = asyncio.create_task(self._interrupt_when_late())
         try:
             await asyncio.wait({work, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            if self._withdrawal.is_asked:
+                await self._see_end(work)
             if not work.done():
                 await self._let_go(work)
         finally:
             interrupted.cancel()
             deadline.cancel()
             await asyncio.gather(interrupted, deadline, return_exceptions=True)
+
+    async def _see_end(self, work: asyncio.Task[ToolAnswer]) -> None:
+        """Wait until stopped work has ended, or nothing more is to be heard of it."""
+        silence = asyncio.create_task(self._fall_silent())
+        ignored = asyncio.create_task(self._withdrawal.ignored.wait())
+        abandoned = asyncio.create_task(self._is_abandoned.wait())
+        waits: list[asyncio.Task[Any]] = [silence, ignored, abandoned]
+        try:
+            await asyncio.wait({work, *waits}, return_when=asyncio.FIRST_COMPLETED)
+            if ignored.done() and not work.done():
+                await self._show_ignored()
+                await asyncio.wait({work, silence, abandoned}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        self.has_seen_end = work.done()
+        work.cancel()
+
+    async def _fall_silent(self) -> None:
+        while (left := self._withdrawal.silence_left()) > 0:
+            await self._clock.sleep(left)
+
+    async def _show_ignored(self) -> None:
+        """Show that the server works on; a store that is down hides that and no more."""
+        text = f"{self._order.bundle} goes on with the call although it was cancelled"
+        try:
+            await self._recorder.set_stop_phase(self.run.id, StopPhase.IGNORED, text)
+        except RoostError as error:
+            logger.warning(
+                "that the stop of run %s is ignored is not shown: %s", self.run.id, error
+            )
+        self._is_shown_ignored.set()
 
     async def _let_go(self, work: asyncio.Task[ToolAnswer]) -> None:
         patience = asyncio.create_task(self._clock.sleep(LET_GO_S))
@@ -170,11 +240,8 @@ class LiveCall:
             work.add_done_callback(_look_away)
 
     async def _interrupt_when_late(self) -> None:
-        order = self._order
         while True:
-            now = self._clock.monotonic()
-            idle_left = self._last_sign + order.idle_s - now
-            cap_left = self._began + order.cap_s - now
+            idle_left, cap_left = self._withdrawal.idle_left(), self._withdrawal.cap_left()
             if cap_left <= 0:
                 self.interrupt(self._too_long())
                 return
@@ -203,7 +270,9 @@ class LiveCall:
         if self._interruption is not None:
             if work.done():
                 _look_away(work)
-            return self._interruption
+            if not self._withdrawal.is_asked or self.has_seen_end:
+                return self._interruption
+            return _without_end(self._interruption)
         if work.cancelled():
             return Ending.failed("lost", "the call was cut off and nobody knows how far it came")
         error = work.exception()
@@ -214,6 +283,14 @@ class LiveCall:
         if isinstance(error, RoostError):
             return Ending.failed(error.code, error.message)
         raise error
+
+
+def _without_end(ending: Ending) -> Ending:
+    """Return an end of a run whose work may go on."""
+    if ending.error is None:
+        return ending
+    sentence = f"{ending.error.sentence}; no end of its work was seen"
+    return replace(ending, error=replace(ending.error, sentence=sentence))
 
 
 def _ending_of_answer(tool: str, answer: ToolAnswer) -> Ending:

@@ -10,6 +10,7 @@ from roost.models import (
     RunStatus,
     RunView,
     StopOutcome,
+    StopPhase,
     SupersedeOutcome,
     SupersedeState,
 )
@@ -37,8 +38,12 @@ def stop_outcome(run: RunView, children: Sequence[RunView] = ()) -> StopOutcome:
 
 def with_doubt(outcome: StopOutcome) -> StopOutcome:
     """Add that the server may be at work still, where nothing of ours can end that."""
-    sentence = f"{outcome.sentence}; {outcome.run.bundle} was told and may still be at work"
-    return replace(outcome, sentence=sentence)
+    run = outcome.run
+    if is_ignored(run):
+        told = f"{run.bundle} runs somewhere else, where alone that can be ended"
+    else:
+        told = f"{run.bundle} was told and may still be at work"
+    return replace(outcome, sentence=f"{outcome.sentence}; {told}")
 
 
 def with_respawn(outcome: StopOutcome, would_cut: tuple[str, ...]) -> StopOutcome:
@@ -50,9 +55,26 @@ def with_respawn(outcome: StopOutcome, would_cut: tuple[str, ...]) -> StopOutcom
     """
     bundle = outcome.run.bundle
     cuts = f" and cuts {_count(len(would_cut), 'other run')}" if would_cut else ""
-    doubtful = with_doubt(outcome)
-    sentence = f"{doubtful.sentence}: `roost respawn {bundle}` ends that{cuts}"
-    return replace(doubtful, sentence=sentence, respawn=bundle, would_cut=would_cut)
+    told = outcome if is_ignored(outcome.run) else with_doubt(outcome)
+    sentence = f"{told.sentence}: `roost respawn {bundle}` ends that{cuts}"
+    return replace(told, sentence=sentence, respawn=bundle, would_cut=would_cut)
+
+
+def is_ignored(run: RunView) -> bool:
+    """Whether a run is active because its server goes on with the call that was cancelled."""
+    return run.status.is_active and run.stop_phase is StopPhase.IGNORED
+
+
+def with_worker(outcome: StopOutcome, would_cut: tuple[str, ...]) -> StopOutcome:
+    """Add what ends the handler of a run of a task that has not ended yet.
+
+    Args:
+        would_cut: ids of the other runs that a respawn of its worker interrupts.
+    """
+    bundle = outcome.run.bundle
+    cuts = f" and interrupts {_count(len(would_cut), 'other run')}" if would_cut else ""
+    sentence = f"{outcome.sentence}; `roost respawn {bundle}` ends it now{cuts}"
+    return replace(outcome, sentence=sentence, respawn=bundle, would_cut=would_cut)
 
 
 def supersede_outcome(
@@ -84,13 +106,16 @@ def _own_end(run: RunView) -> str:
         if _was_stopped(run):
             return f"{run.id} was stopped"
         return f"{run.id} had {run.status} before the stop reached it"
+    if is_ignored(run):
+        return f"{run.id} was cancelled, but {run.bundle} goes on with it"
     if run.kind is RunKind.TOOL_CALL:
         return f"{run.id} is told to stop; its end is not stored yet, look again later"
     if run.kind is RunKind.COMMAND:
         return f"{run.id} is being stopped and has not ended yet; look again later"
     if _was_not_told(run):
         return f"{run.id} could not be asked to stop: the store does not answer; try again"
-    return f"{run.id} is asked to stop; it ends when the program says so or its lease runs out"
+    who = "its handler ends" if run.kind is RunKind.TASK else "the program says so"
+    return f"{run.id} is asked to stop; it ends when {who} or its lease runs out"
 
 
 def _was_not_told(run: RunView) -> bool:

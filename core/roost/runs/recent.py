@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.models import RunView
+from roost.models import RunStatus, RunView
 
 
 class RecentRuns:
@@ -43,9 +43,17 @@ class RecentRuns:
         return tuple(sorted(views, key=_age, reverse=True))
 
     def active_ids(self, workspace: str, bundle: str) -> tuple[str, ...]:
-        """Return the active runs of a bundle, oldest first."""
-        views = (view for view in self._active.values() if view.workspace == workspace)
-        return tuple(view.id for view in sorted(views, key=_age) if view.bundle == bundle)
+        """Return the active runs of a bundle, oldest first; one that waits for it is none."""
+        views = (
+            view
+            for view in self._active.values()
+            if view.workspace == workspace and view.bundle == bundle and not _waits(view)
+        )
+        return tuple(view.id for view in sorted(views, key=_age))
+
+
+def _waits(view: RunView) -> bool:
+    return view.task is not None and view.status is RunStatus.PENDING
 
 
 def _age(view: RunView) -> tuple[int, str]:

@@ -35,6 +35,7 @@ from roost.runs.drafts import Drafts
 from roost.runs.endings import EndingWriter
 from roost.runs.kept_endings import KeptEndings
 from roost.runs.leases import Leases
+from roost.runs.parts import LedgerParts
 from roost.runs.payload import Payloads, Redact, valid_text
 from roost.runs.recent import RecentRuns
 from roost.runs.sweeps import WINDOW_S, IsWorking, Sweeps
@@ -109,14 +110,11 @@ class RunRecorder:
             kept=kept,
             window_ms=round(window_s * 1000),
         )
-        self._leases = Leases(
-            rows,
-            clock=clock,
-            active=self._active,
-            drafts=self._drafts,
-            endings=self._endings,
-            announce=self._announce,
+        self.parts = LedgerParts(
+            rows, clock, self._active, self._drafts, self._payloads, self._endings, self._announce
         )
+        self.leases = Leases(self.parts)
+        """The reports of outside work."""
 
     # Boot and close
 
@@ -193,11 +191,14 @@ class RunRecorder:
         """Say whether a text that would be kept as it is holds a secret of the bundle."""
         return self._payloads.text(workspace, bundle, text, len(text)) != valid_text(text)
 
-    async def begin(self, request: RunRequest) -> Begun:
+    async def begin(self, request: RunRequest, *, is_unknown: bool = False) -> Begun:
         """Store a run as pending, outside work as running, or find the one its key has begun.
 
         A caller that is cancelled here may leave the run without anyone who works on it, so call
         it in a task that is not cancelled with its client.
+
+        Args:
+            is_unknown: whether `find_begun` found nothing a moment ago.
 
         Raises:
             AlreadyActive: its scope has an active run.
@@ -207,7 +208,7 @@ class RunRecorder:
         """
         if self._is_closed:
             raise ShuttingDown()
-        known = await self.find_begun(request)
+        known = None if is_unknown else await self.find_begun(request)
         if known is not None:
             return Begun(known, is_new=False)
         try:
@@ -217,11 +218,6 @@ class RunRecorder:
             if known is None:
                 raise
             return Begun(known, is_new=False)
-
-    @property
-    def leases(self) -> Leases:
-        """The reports of outside work."""
-        return self._leases
 
     async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work that goes on when its caller is cancelled; closing waits for it."""
@@ -312,9 +308,19 @@ class RunRecorder:
             await self.shielded(self._sweeps.settle_if_lapsed(run))
         return stamped
 
-    async def set_stop_phase(self, run_id: str, phase: StopPhase) -> RunView | None:
-        """Show how far the stop of a run has come; None when it has settled."""
-        return await self._amend(run_id, stop_phase=phase)
+    async def set_stop_phase(
+        self, run_id: str, phase: StopPhase, told: str | None = None
+    ) -> RunView | None:
+        """Show how far the stop of a run has come; None when it has settled.
+
+        Args:
+            told: kept among the events of the run as well.
+        """
+        view = await self._amend(run_id, stop_phase=phase)
+        run = self._active.known(run_id)
+        if told is not None and run is not None:
+            await self._append(run, RunEventKind.STATUS, told)
+        return view
 
     async def set_link(self, run_id: str, link: str) -> RunView | None:
         """Keep where the output of a run lies; None when it has settled."""
@@ -463,7 +469,7 @@ class RunRecorder:
             run.view = view
         self._recent.put(view)
         self._publish(RunChanged(view))
-        self._viewers.wake(view.id)
+        self._viewers.wake(view.id, view)
         return view
 
     def _settled(self, view: RunView) -> None:

@@ -10,7 +10,7 @@ from roost.models import CallRequest, ExecRequest, RunDetail, RunKind
 from roost.runs.payload import PAYLOAD_LIMIT, REDACTED, UNSCRUBBED
 from roost.vault.scrub import REPLACEMENT
 
-_KINDS = (RunKind.TOOL_CALL, RunKind.COMMAND)
+_KINDS = (RunKind.TOOL_CALL, RunKind.COMMAND, RunKind.TASK)
 
 _COMMAND_OPTIONS = ("directory", "time_limit_s", "stop_grace_s", "stop_when_unwatched")
 

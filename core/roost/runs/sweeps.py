@@ -148,6 +148,8 @@ class Sweeps:
         return aborted
 
     async def _end_if_given_up(self, found: LeasedRun) -> bool:
+        if found.run.kind is RunKind.TASK:
+            return False  # it waits as long as it takes, or is recovered
         if found.run.kind is RunKind.EXTERNAL:
             if self._outside_ending(found) is None:
                 return False

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from types import ModuleType
@@ -36,6 +37,9 @@ NAME_LIMIT = 200
 STOP_WAIT_S = 10.0
 """Seconds a stop waits for the run to settle before it answers."""
 
+ENDS_REMEMBERED = 256
+"""Stopped runs whose end was seen; whoever stopped one asks at once."""
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,7 @@ class ToolCalls:
         )
         self._calls: dict[str, LiveCall] = {}
         self._performing: dict[str, asyncio.Task[None]] = {}
+        self._seen_ends: deque[str] = deque(maxlen=ENDS_REMEMBERED)
         self._beginnings: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
@@ -102,8 +107,9 @@ class ToolCalls:
     async def stop(self, workspace: str, run_id: str, *, by: str) -> StopOutcome:
         """Stop a run and wait until it has settled, `STOP_WAIT_S` at most.
 
-        The work is cancelled first and the stamp stored afterwards, so a store that is down keeps
-        no run alive.
+        A run whose server goes on with the cancelled call stays active; this says so as soon as it
+        is seen. The work is cancelled first and the stamp stored afterwards, so a store that is
+        down keeps no run alive.
 
         Raises:
             RunNotFound: no such run in this workspace.
@@ -112,10 +118,10 @@ class ToolCalls:
         call = self._calls.get(run_id)
         if call is None or call.run.workspace != workspace:
             return await self._stop_without_work(workspace, run_id, stopped, by)
-        if call.interrupt(stopped):
+        if call.stop(stopped):
             # Queued on the run's lock before the end is: that takes the cancelled call more turns.
             self._own(self._stamp(call.run, by), self._tasks)
-        await self._wait_for({self._performing[run_id]}, STOP_WAIT_S)
+        await self._settled_or_ignored(call)
         return _outcome(await self._recorder.get(workspace, run_id))
 
     def bundle_changed(self, workspace: str, bundle: str) -> None:
@@ -125,6 +131,10 @@ class ToolCalls:
     def is_working(self, run_id: str) -> bool:
         """Say whether somebody works on this run now."""
         return run_id in self._calls
+
+    def has_seen_end(self, run_id: str) -> bool:
+        """Say whether the work of a run was stopped and seen to end, a while ago at most."""
+        return run_id in self._seen_ends
 
     async def close(self, grace_s: float) -> None:
         """Refuse new calls and abort those under way.
@@ -138,6 +148,7 @@ class ToolCalls:
         ending = Ending.aborted("daemon_stopped", "the daemon was stopped during the call")
         for call in self._calls.values():
             call.interrupt(ending)
+            call.abandon()
         if self._tasks:
             await self._wait_for(set(self._tasks), grace_s)
         for run_id in self._calls:
@@ -169,6 +180,8 @@ class ToolCalls:
             await call.perform()
         finally:
             del self._calls[call.run.id], self._performing[call.run.id]
+            if call.has_seen_end:
+                self._seen_ends.append(call.run.id)
 
     async def _order(
         self, workspace: str, bundle: str, request: CallRequest
@@ -226,6 +239,16 @@ class ToolCalls:
         if view.kind is RunKind.TOOL_CALL:
             await self._recorder.finalize(workspace, run_id, stopped)
         return _outcome(await self._recorder.get(workspace, run_id))
+
+    async def _settled_or_ignored(self, call: LiveCall) -> None:
+        patience = asyncio.create_task(self._clock.sleep(STOP_WAIT_S))
+        ignored = asyncio.create_task(call.wait_ignored())
+        waits = {self._performing[call.run.id], ignored, patience}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ignored.cancel()
+            patience.cancel()
 
     async def _wait_for(self, tasks: set[asyncio.Task[Any]], seconds: float) -> None:
         work = asyncio.ensure_future(asyncio.wait(tasks))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from roost.models import RunError, RunKind, RunStatus, RunTrigger, RunView
+from roost.models import RunError, RunKind, RunStatus, RunTrigger, RunView, WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,18 @@ class RunRequest:
     """How long a report of outside work holds its lease; None for work of the daemon itself."""
     asked: Any = None
     """What an idempotency key is compared by, where less than it is kept as `input`."""
+    task: str | None = None
+    """Task that it is a run of; its input is kept as it is."""
+    waits: WaitReason | None = None
+    """Why no worker begins it yet."""
 
     @property
     def input_hash(self) -> str:
         """Hash of what is asked for, equal for equal input in any order of keys."""
         given = self.input if self.asked is None else self.asked
         compared = [self.kind, self.bundle, self.tool, given]
+        if self.task is not None:  # another bundle may offer it by the time the key is used again
+            compared = [self.kind, self.task, self.on_behalf_of, given]
         canonical = json.dumps(compared, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

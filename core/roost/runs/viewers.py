@@ -1,7 +1,8 @@
 """Live viewers of runs: woken by each stored change, and fed from the store alone.
 
 A viewer reads what is stored behind the number it has seen. So nothing is shown before it is
-stored, nothing is missed or repeated, and a slow viewer holds up nobody.
+stored, nothing is missed or repeated, and a slow viewer holds up nobody. The newest row of a run
+that is followed is remembered: most changes, such as a renewed lease, have no event to be read.
 """
 
 from __future__ import annotations
@@ -25,12 +26,26 @@ class RunViewers:
     def __init__(self, rows: RunRows) -> None:
         self._rows = rows
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._newest: dict[str, RunView] = {}
+        """As stored, of the runs that somebody waits for."""
         self._is_closed = False
         self.audience = Audience()
 
-    def wake(self, run_id: str) -> None:
-        """Tell the viewers of a run that something of it was stored."""
-        for changed in self._waiting.get(run_id, ()):
+    def wake(self, run_id: str, stored: RunView | None = None) -> None:
+        """Tell the viewers of a run that something of it was stored.
+
+        Args:
+            run_id: the run's id.
+            stored: its row; None lets them read it.
+        """
+        if run_id not in self._waiting:
+            return
+        newest = self._newest.get(run_id)
+        if stored is None:
+            self._newest.pop(run_id, None)
+        elif newest is None or stored.last_seq >= newest.last_seq:
+            self._newest[run_id] = stored
+        for changed in self._waiting[run_id]:
             changed.set()
 
     def close(self) -> None:
@@ -82,8 +97,11 @@ class RunViewers:
             while True:
                 changed.clear()
                 is_closed = self._is_closed
-                view = await self.get(workspace, run_id)  # before its events: none comes later
-                while events := await self._rows.events(run_id, after=seen, limit=PAGE):
+                # Before its events: none comes later.
+                view = self._newest.get(run_id) or await self.get(workspace, run_id)
+                while seen < view.last_seq and (
+                    events := await self._rows.events(run_id, after=seen, limit=PAGE)
+                ):
                     if events[0].seq > seen + 1:
                         yield _reload(run_id, events[0])
                     for event in events:
@@ -104,6 +122,7 @@ class RunViewers:
             waiting.discard(changed)
             if not waiting:
                 self._waiting.pop(run_id, None)
+                self._newest.pop(run_id, None)
 
 
 def _reload(run_id: str, first: RunEvent) -> RunEvent:

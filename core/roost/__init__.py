@@ -19,23 +19,56 @@ if TYPE_CHECKING:
         begin_run,
         begin_run_async,
     )
+    from roost.worker import (
+        EarlierEvent,
+        Outcome,
+        StepFailed,
+        Submitted,
+        SyncTaskContext,
+        TaskContext,
+        submit,
+        submit_async,
+        task,
+    )
 
 __all__ = [
     "AlreadyFinished",
     "App",
     "AsyncRun",
+    "EarlierEvent",
     "LeaseLost",
+    "Outcome",
     "RoostUnreachable",
     "Run",
+    "StepFailed",
     "StopRequested",
+    "Submitted",
+    "SyncTaskContext",
+    "TaskContext",
     "__version__",
     "begin_run",
     "begin_run_async",
     "load_for_snapshot",
     "restore",
+    "submit",
+    "submit_async",
+    "task",
 ]
 
 _OF_APPS = frozenset({"App", "load_for_snapshot", "restore"})
+_OF_TASKS = frozenset(
+    {
+        "EarlierEvent",
+        "Outcome",
+        "StepFailed",
+        "Submitted",
+        "SyncTaskContext",
+        "TaskContext",
+        "submit",
+        "submit_async",
+        "task",
+    }
+)
 
 
 if not TYPE_CHECKING:  # or else every name of the package would do for them
@@ -46,6 +79,8 @@ if not TYPE_CHECKING:  # or else every name of the package would do for them
         # Deferred: most who import roost need nothing of it.
         if name in _OF_APPS:
             from roost import app as part
+        elif name in _OF_TASKS:
+            from roost import worker as part
         else:
             from roost import sdk as part
         return getattr(part, name)

@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from roost.errors import DaemonUnreachable, RoostError, Unavailable
+from roost.errors import BadInput, DaemonUnreachable, RoostError, Unavailable
 from roost.sdk.outbox import Batch, Item, Outbox
-from roost.sdk.post import Post, Unheard
+from roost.sdk.patience import FIRST_RETRY_S, LONGEST_RETRY_S
+from roost.sdk.post import Unheard
 
 FLUSH_S = 0.05
 """What is told within this time goes in one report; people see it as immediate."""
@@ -24,14 +25,20 @@ FLUSH_S = 0.05
 STOP_NOTICE_S = 3.0
 """The longest silence: a stop waits 10 s, and the answer to a report is what tells of it."""
 
-BEGIN_PATIENCE_S = 5.0
-"""How long a begin waits for a daemon: one that restarts is back by then."""
-
 END_PATIENCE_S = 5.0
 """How long work that needs no report waits at its end for a daemon that is away."""
 
-_FIRST_RETRY_S = 0.05
-_LONGEST_RETRY_S = 1.0
+
+class Reports(Protocol):
+    """Carries what is told of a run; `Post` does it for outside work."""
+
+    def report(self, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Report and return the renewed lease."""
+        ...
+
+    def finish(self, run_id: str, body: dict[str, Any]) -> object:
+        """Settle a run."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +76,19 @@ class Courier:
         lease: as it was taken.
         lease_s: how long it holds, in seconds.
         is_required: whether the work has to end when nobody can be told of it.
+        keeps_lease: whether the lease is kept although a report was refused, so that the work can
+            end for that reason and its run be settled.
     """
 
-    def __init__(self, post: Post, lease: Lease, *, lease_s: float, is_required: bool) -> None:
+    def __init__(
+        self,
+        post: Reports,
+        lease: Lease,
+        *,
+        lease_s: float,
+        is_required: bool,
+        keeps_lease: bool = False,
+    ) -> None:
         self.lease = lease
         self.outbox = Outbox()
         self.failure: RoostError | None = None
@@ -79,12 +96,16 @@ class Courier:
         self._post = post
         self._lease_s = lease_s
         self._is_required = is_required
+        self._keeps_lease = keeps_lease
+        self._refusal: BadInput | None = None
+        self._urgent = 0
+        """Number of the newest item that somebody waits for."""
         self._heartbeat_s = min(lease_s / 3, STOP_NOTICE_S)
         self._heard_at = time.monotonic()
         self._told_at: float | None = None
         """When the oldest item was told that waits; None for long ago."""
         self._retry_at: float | None = None
-        self._retry_s = _FIRST_RETRY_S
+        self._retry_s = FIRST_RETRY_S
         self._doubtful: Batch | None = None
         """What may have arrived, although no answer came."""
         self._is_silent = False
@@ -95,13 +116,21 @@ class Courier:
         """Whether nothing can be reported any more."""
         return self.failure is not None or self._is_silent
 
-    def tell(self, item: Item) -> None:
-        """Take what the work tells; `check` first."""
+    def tell(self, item: Item, *, is_urgent: bool = False) -> int:
+        """Take what the work tells, and return its number; `check` first.
+
+        Args:
+            item: what is told.
+            is_urgent: whether the work waits until it has arrived.
+        """
         if self._is_silent:
-            return
+            return 0
         if self.outbox.is_empty:
             self._told_at = time.monotonic()
-        self.outbox.put(item)
+        number = self.outbox.put(item)
+        if is_urgent:
+            self._urgent = number
+        return number
 
     def check(self) -> None:
         """Raise why nothing can be reported any more.
@@ -109,8 +138,9 @@ class Courier:
         Raises:
             LeaseLost, RoostUnreachable, or what the daemon refused a report with.
         """
-        if self.failure is not None:
-            raise self.failure
+        error = self.failure or self._refusal
+        if error is not None:
+            raise error
 
     def due_in(self) -> float | None:
         """Return in how many seconds an exchange is due; None for never."""
@@ -120,7 +150,9 @@ class Courier:
         if self._retry_at is not None:
             at = self._retry_at
         elif not self.outbox.is_empty:
-            at = 0.0 if self._told_at is None else min(at, self._told_at + FLUSH_S)
+            is_awaited = not self.outbox.has_arrived(self._urgent)
+            is_due = is_awaited or self._told_at is None
+            at = 0.0 if is_due else min(at, (self._told_at or 0.0) + FLUSH_S)
         return max(0.0, at - time.monotonic())
 
     def exchange(self) -> None:
@@ -136,10 +168,23 @@ class Courier:
             self._end(error)
 
     def finish(self, body: dict[str, Any], pause: Callable[[float], object] = time.sleep) -> None:
-        """Report what is left and settle the run.
+        """Report what is left and settle the run; see `end`.
 
         Args:
             body: status, error and result of the finishing request.
+            pause: waits for some seconds.
+        """
+        self.end(lambda head: self._post.finish(self.lease.run_id, {**head, **body}), pause)
+
+    def end(
+        self,
+        send: Callable[[dict[str, Any]], object],
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Report what is left and make the last request.
+
+        Args:
+            send: makes it; given the fields that show who holds the lease.
             pause: waits for some seconds.
 
         Raises:
@@ -150,7 +195,7 @@ class Courier:
         while not self.is_over and not self.outbox.is_empty:
             self._exchange_when_allowed(pause)
         while not self.is_over:
-            if self._settles(body):
+            if self._is_sent(send):
                 return
             self._wait_for_retry(pause)
         self.check()
@@ -163,13 +208,15 @@ class Courier:
         if self._retry_at is not None:
             pause(max(0.0, self._retry_at - time.monotonic()))
 
-    def _settles(self, body: dict[str, Any]) -> bool:
+    def _is_sent(self, send: Callable[[dict[str, Any]], object]) -> bool:
         try:
-            self._post.finish(self.lease.run_id, {"epoch": self.lease.epoch, **body})
+            send({"epoch": self.lease.epoch})
             return True
         except (Unheard, Unavailable) as error:
             self._try_again(str(error))
         except RoostError as error:
+            if self._keeps_lease and isinstance(error, BadInput):
+                raise
             self._end(error)
         return False
 
@@ -200,47 +247,24 @@ class Courier:
         answer = self._post.report(self.lease.run_id, {"epoch": self.lease.epoch, **told})
         self.lease = Lease.read(answer)
         self._heard_at = self._told_at = sent_at
-        self._retry_at, self._retry_s = None, _FIRST_RETRY_S
+        self._retry_at, self._retry_s = None, FIRST_RETRY_S
 
     def _try_again(self, why: str) -> None:
         now = time.monotonic()
         if now >= min(self._heard_at + self._lease_s, self._give_up_at):
             self._end(_unreachable(self.lease.run_id, now - self._heard_at, why))
         self._retry_at = now + self._retry_s
-        self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
+        self._retry_s = min(self._retry_s * 2, LONGEST_RETRY_S)
 
     def _end(self, error: RoostError) -> None:
-        if isinstance(error, DaemonUnreachable) and not self._is_required:
+        if self._keeps_lease and isinstance(error, BadInput):
+            self._refusal = error
+        elif isinstance(error, DaemonUnreachable) and not self._is_required:
             self._is_silent = True
             say_unreported(error.message)
         else:
             self.failure = error
         self.outbox.clear()
-
-
-def begin(
-    post: Post,
-    body: dict[str, Any],
-    patience_s: float,
-    pause: Callable[[float], object] = time.sleep,
-) -> dict[str, Any]:
-    """Begin a run and return its lease; `body` needs a key, for an answer may get lost.
-
-    Raises:
-        RoostUnreachable: nobody answered within `patience_s` seconds.
-        AlreadyActive, IdempotencyConflict, WorkspaceNotFound, BadInput: no run was begun.
-    """
-    deadline, retry_s = time.monotonic() + patience_s, _FIRST_RETRY_S
-    while True:
-        try:
-            return post.begin(body)
-        except (Unheard, Unavailable) as error:
-            if time.monotonic() + retry_s > deadline:
-                raise DaemonUnreachable(
-                    f"no Roost daemon takes the run ({error}); `roost serve` starts one"
-                ) from error
-        pause(retry_s)
-        retry_s = min(retry_s * 2, _LONGEST_RETRY_S)
 
 
 _said_lock = threading.Lock()

@@ -68,13 +68,13 @@ def ending_of(error: BaseException | None, *, has_seen_stop: bool) -> Ending:
         return STOPPED if has_seen_stop else _INTERRUPTED
     if isinstance(error, SystemExit):
         return Ending("failed", "work_failed", _short(f"it ended with exit status {error.code}"))
-    return Ending("failed", "work_failed", _short(_described(error)))
+    return Ending("failed", "work_failed", described(error))
 
 
-def _described(error: BaseException) -> str:
-    """Return an exception as people know it: its type, and its text where it has one."""
+def described(error: BaseException) -> str:
+    """Return an exception in one line: its type, and its text where it has one."""
     said = str(error)
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return _short(f"{type(error).__name__}: {said}" if said else type(error).__name__)
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,8 @@ import http.client
 import json
 import os
 import socket
+import threading
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +32,34 @@ class Unheard(Exception):
         self.may_have_arrived = may_have_arrived
 
 
+class Line:
+    """The connection of one request that waits long; another thread may cut it."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        """Guards the two below: a cut may come before the connection."""
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+
+    def cut(self) -> None:
+        """Let the request end unheard, now or as soon as it is made."""
+        with self._guard:
+            self._is_cut = True
+            self._end()
+
+    def hold(self, connected: socket.socket) -> None:
+        """Take the connection of the request."""
+        with self._guard:
+            self._socket = connected
+            if self._is_cut:
+                self._end()
+
+    def _end(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
 class Post:
     """Speaks to one workspace of a daemon; every request has a connection of its own.
 
@@ -49,29 +79,60 @@ class Post:
 
     def begin(self, body: dict[str, Any]) -> dict[str, Any]:
         """Begin a run and return its lease."""
-        if self._workspace is None:
-            self._workspace = _only_one(self._ask("GET", "/v1/workspaces"))
-        return self._post("/runs", body)
+        begun: dict[str, Any] = self.send("/runs", body)
+        return begun
 
     def report(self, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Report and return the renewed lease."""
-        return self._post(f"/runs/{_segment(run_id)}/report", body)
+        lease: dict[str, Any] = self.send(f"/runs/{segment(run_id)}/report", body)
+        return lease
 
-    def finish(self, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    def finish(self, run_id: str, body: dict[str, Any]) -> object:
         """Settle a run."""
-        return self._post(f"/runs/{_segment(run_id)}/finish", body)
+        return self.send(f"/runs/{segment(run_id)}/finish", body)
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        assert self._workspace is not None, "a run is begun first"
-        where = f"/v1/workspaces/{_segment(self._workspace)}{path}"
-        answer: dict[str, Any] = self._ask("POST", where, json.dumps(body).encode())
-        return answer
+    def send(
+        self,
+        path: str,
+        body: dict[str, Any],
+        *,
+        timeout_s: float = TIMEOUT_S,
+        line: Line | None = None,
+    ) -> Any:
+        """Post to a path of the workspace and return the answer.
 
-    def _ask(self, method: str, where: str, text: bytes | None = None) -> Any:
-        connection = _SocketConnection(self._place.socket)
+        Args:
+            path: begins with a slash; see `segment` for names in it.
+            body: of the request.
+            timeout_s: how long the daemon may be silent.
+            line: by which another thread may end the request.
+        """
+        text = json.dumps(body).encode()
+        return self._ask("POST", self._where(path), text, timeout_s, line)
+
+    def fetch(self, path: str) -> Any:
+        """Get what a path of the workspace holds."""
+        return self._ask("GET", self._where(path))
+
+    def _where(self, path: str) -> str:
+        if self._workspace is None:
+            self._workspace = _only_one(self._ask("GET", "/v1/workspaces"))
+        return f"/v1/workspaces/{segment(self._workspace)}{path}"
+
+    def _ask(
+        self,
+        method: str,
+        where: str,
+        text: bytes | None = None,
+        timeout_s: float = TIMEOUT_S,
+        line: Line | None = None,
+    ) -> Any:
+        connection = _SocketConnection(self._place.socket, timeout_s)
         try:
             self._connect(connection)
             try:
+                if line is not None:
+                    line.hold(connection.sock)
                 connection.request(method, where, text, self._headers)
                 answer = connection.getresponse()
                 return _answered(answer.status, answer.read())
@@ -88,14 +149,14 @@ class Post:
 
 
 class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("roost", timeout=TIMEOUT_S)
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("roost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         _check_owner(self._path)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
@@ -115,7 +176,9 @@ def _answered(status: int, body: bytes) -> Any:
 
 
 def _retried_if_internal(error: RoostError, status: int) -> RoostError:
-    return Unavailable(error.message) if status >= 500 else error
+    if status < 500 or isinstance(error, Unavailable):
+        return error
+    return Unavailable(error.message)
 
 
 def _only_one(workspaces: list[dict[str, Any]]) -> str:
@@ -130,7 +193,7 @@ def _only_one(workspaces: list[dict[str, Any]]) -> str:
     return names[0]
 
 
-def _segment(text: str) -> str:
+def segment(text: str) -> str:
     """Quote one path segment; dots too, because ``..`` would be resolved away."""
     return quote(text, safe="").replace(".", "%2E")
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from roost.errors import BadInput, DaemonUnreachable, NotFound
-from roost.sdk.courier import BEGIN_PATIENCE_S, Courier, Lease, begin, say_unreported
+from roost.sdk.courier import Courier, Lease, say_unreported
 from roost.sdk.endings import AlreadyFinished
+from roost.sdk.patience import PATIENCE_S, patiently
 from roost.sdk.place import Place
 from roost.sdk.post import Post
 
@@ -65,7 +66,8 @@ def take_lease(
     """
     body, post = wish.body(), Post(find())
     try:
-        answer = begin(post, body, BEGIN_PATIENCE_S if wish.required else 0.0, pause)
+        patience_s = PATIENCE_S if wish.required else 0.0
+        answer = patiently(lambda: post.begin(body), "the run", patience_s, pause)
     except (DaemonUnreachable, NotFound) as error:
         if wish.required:
             raise

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from roost.errors import RoostError
-from roost.sdk.courier import Courier
 from roost.sdk.outbox import Item
 from roost.sdk.place import Place, find_place
+from roost.sdk.reporter import Reporter
 from roost.sdk.request import Wish, take_lease
 from roost.sdk.told import ROOM_LOOK_S, Told, checked_text, text_items
 
@@ -68,12 +67,12 @@ class Run(Told):
         super().__init__()
         self._wish = wish
         self._find = find
-        self._reporter: _Reporter | None = None
+        self._reporter: Reporter | None = None
 
     def __enter__(self) -> Self:
         self._courier = take_lease(self._wish, self._find, time.sleep)
         if self._courier is not None:
-            self._reporter = _Reporter(self._courier)
+            self._reporter = Reporter(self._courier)
         return self
 
     def __exit__(
@@ -136,33 +135,3 @@ class Run(Told):
         courier.check()
         courier.tell(item)
         self._reporter.wake()
-
-
-class _Reporter:
-    """A thread that makes the exchanges; it does not keep the program alive."""
-
-    def __init__(self, courier: Courier) -> None:
-        self._courier = courier
-        self._signal = threading.Event()
-        self._is_closing = False
-        self._thread = threading.Thread(target=self._work, name="roost-run", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look anew what is due."""
-        self._signal.set()
-
-    def close(self) -> None:
-        """Make no further exchange and wait for the one under way."""
-        self._is_closing = True
-        self.wake()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._is_closing:
-            due_s = self._courier.due_in()
-            if due_s == 0:
-                self._courier.exchange()
-                continue
-            self._signal.wait(due_s)
-            self._signal.clear()

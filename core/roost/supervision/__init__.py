@@ -1,6 +1,6 @@
 """Slots, states, generations, respawn and admission.
 
-`roost.supervision.mcp_link` is left out here: it imports the MCP SDK and is loaded in a thread
+`roost.supervision.mcp_session` is left out here: it imports the MCP SDK and is loaded in a thread
 when the first MCP bundle starts.
 """
 

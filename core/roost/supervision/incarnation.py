@@ -73,6 +73,8 @@ class Incarnation:
         """Looks whether a server over HTTP listens yet."""
         self.probe: WebProbe | None = None
         """Asks a web bundle whether it is ready, and knows its address from then on."""
+        self.tasks: tuple[str, ...] = ()
+        """Names of the tasks that a worker offers, from its hello on."""
         self.is_stopping = False
         self.ready_monotonic: float | None = None
         self.stray_lines = 0

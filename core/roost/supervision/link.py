@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,7 +22,8 @@ class CallAnswer:
 class CallEnded(Exception):
     """A call whose answer will never come.
 
-    `code` is ``lost`` (the process died) or ``restarting`` (it is being replaced).
+    `code` is ``lost`` (the process died), ``restarting`` (it is being replaced) or another one that
+    docs/errors.md tells.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -33,6 +35,11 @@ class CallEnded(Exception):
     def lost(cls) -> CallEnded:
         """The server died under the call."""
         return cls("lost", "the server died during the call; nobody knows how far it came")
+
+    @classmethod
+    def let_go(cls) -> CallEnded:
+        """The call was withdrawn, and the server has ended it."""
+        return cls("cancelled", "the call was cancelled, and its server has ended it")
 
     @classmethod
     def restarting(cls) -> CallEnded:
@@ -64,6 +71,19 @@ class HandshakeFailed(Exception):
         self.code = code
 
 
+class Withdrawal(Protocol):
+    """A caller's wish that its call end, and what the caller is told of the work until then."""
+
+    @property
+    def asked(self) -> asyncio.Future[None]:
+        """Done once the call is to end."""
+        ...
+
+    def goes_on(self) -> None:
+        """Take note of a sign that the server works on, other than progress."""
+        ...
+
+
 class Link(Protocol):
     """A live session."""
 
@@ -83,8 +103,21 @@ class Link(Protocol):
     async def wait_idle(self) -> None: ...
 
     async def call(
-        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
-    ) -> CallAnswer: ...
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal | None = None,
+    ) -> CallAnswer:
+        """Call a tool.
+
+        Cancelling the caller sends the protocol's cancellation and looks no further. A withdrawal
+        sends it too, and the call lasts until an end of the work is seen; progress is told on.
+
+        Raises:
+            CallEnded: the answer will never come.
+        """
+        ...
 
     def figures(self) -> tuple[int, int | None]: ...
 

@@ -20,8 +20,9 @@ from mcp.shared.message import SessionMessage
 
 from roost.supervision.link import CallEnded, Finding
 from roost.supervision.mcp_http_client import FINDING, WatchedClient, is_loopback, trust_for
-from roost.supervision.mcp_link import SessionTask, is_modern
+from roost.supervision.mcp_link import is_modern
 from roost.supervision.mcp_pipes import FIRST_PROBE_ID, MAX_MESSAGE_BYTES
+from roost.supervision.mcp_session import SessionTask
 from roost.supervision.mcp_wire import Streams
 
 LOOK_S = 5.0

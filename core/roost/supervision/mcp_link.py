@@ -1,22 +1,16 @@
-"""`McpLink`: one MCP session of one generation, over the pipes of its process or over HTTP.
+"""`McpLink`: one open MCP session as supervision uses it.
 
-Importing this module imports the MCP SDK, which takes over half a second: do it in a thread. One
-process has exactly one session, owned by one task: the SDK's scopes must be left by the task that
-entered them, and a second session on used pipes would restart the request ids and could be handed
-a late answer of the first.
-
-Leaving the session never touches the process; closing stdin and signals are the driver's.
+Importing this module imports the MCP SDK; `roost.supervision.mcp_session` owns the session.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 from mcp import MCPError
@@ -25,7 +19,6 @@ from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     CONNECTION_CLOSED,
-    PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     CallToolResult,
     Implementation,
@@ -35,9 +28,9 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from roost.models import RunProgress, ToolView
-from roost.supervision.link import CallAnswer, CallEnded, HandshakeFailed
-from roost.supervision.mcp_pipes import McpPipes
-from roost.supervision.mcp_tasks import HandedOut, McpTasks, ProgressRouter, TasksExtension
+from roost.supervision.link import CallAnswer, CallEnded, Withdrawal
+from roost.supervision.mcp_tap import SentCall, WireTap
+from roost.supervision.mcp_tasks import HandedOut, McpTasks, ProgressRouter
 from roost.supervision.mcp_wire import Wire
 
 CALL_HISTORY = 512
@@ -46,12 +39,8 @@ CALL_HISTORY = 512
 CANCEL_S = 1.0
 """Sending a cancellation to a server that does not read must not hold its caller up."""
 
-_LEGACY = "legacy"
-
 _TOO_LONG = "SSE stream failed"
 """Beginning of what the SDK says of an event that is over the bound, or that is none."""
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -60,8 +49,21 @@ class _Finished:
     seconds: float
 
 
+class _Withdrawn(Exception):
+    """A call was withdrawn; its cancellation is sent as this passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    tool: str
+    arguments: dict[str, Any]
+    report: Callable[[RunProgress], None]
+    withdrawal: Withdrawal | None
+    sent: SentCall
+
+
 class McpLink:
-    """A live MCP session; make it with `open_link`."""
+    """A live MCP session; `SessionTask` opens it."""
 
     def __init__(
         self,
@@ -69,9 +71,11 @@ class McpLink:
         tools: Sequence[Tool],
         wire: Wire,
         router: ProgressRouter | None = None,
+        tap: WireTap | None = None,
     ) -> None:
         self._client = client
         self._wire = wire
+        self._tap = tap or WireTap()
         self.tools = tuple(_tool_view(tool) for tool in tools)
         modern = is_modern(client.protocol_version)
         self._tasks = McpTasks(client, tools, router or ProgressRouter(), is_modern=modern)
@@ -102,40 +106,72 @@ class McpLink:
         await self._idle.wait()
 
     async def call(
-        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal | None = None,
     ) -> CallAnswer:
-        """Call a tool. Cancelling the caller sends the protocol's cancellation.
+        """Call a tool, as `Link.call` tells.
 
         Raises:
-            CallEnded: the process died or is being replaced; the answer will never come.
+            CallEnded: the process died or is being replaced, or the call was withdrawn and its end
+                was seen; the answer will never come.
         """
         if self._ended.done():
             raise self._ended.result()
+        if withdrawal is not None and withdrawal.asked.done():
+            raise CallEnded.let_go()
+        with self._tap.following(on_progress) as sent, self._counted() as leave:
+            call = _Call(tool, arguments, on_progress, withdrawal, sent)
+            with suppress(_Withdrawn):
+                return await self._race(call, leave)
+            leave()
+            await self._see_end(sent)
+
+    @contextmanager
+    def _counted(self) -> Iterator[Callable[[], None]]:
+        """Count a call as in flight; yields what ends that, which the end of the call does too."""
         started = asyncio.get_running_loop().time()
         if self.owed_s() is None:
             self._owed_since = started
         self.in_flight += 1
         self._idle.clear()
-        try:
-            return await self._race(tool, arguments, on_progress)
-        except BaseException:
-            self._given_up_at = asyncio.get_running_loop().time()
-            raise
-        finally:
+        has_left = False
+
+        def leave(*, is_answered: bool = False) -> None:
+            nonlocal has_left
+            if has_left:
+                return
+            has_left = True
             now = asyncio.get_running_loop().time()
+            if not is_answered:
+                self._given_up_at = now
             self._finished.append(_Finished(now, now - started))
             self.in_flight -= 1
             if self.in_flight == 0:
                 self._idle.set()
 
-    async def _race(
-        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
-    ) -> CallAnswer:
-        work = asyncio.create_task(self._ask(tool, arguments, on_progress))
+        try:
+            yield leave
+            leave(is_answered=True)
+        finally:
+            leave()
+
+    async def _race(self, call: _Call, leave: Callable[[], None]) -> CallAnswer:
+        work = asyncio.create_task(self._ask(call))
         self._asking.add(work)
         work.add_done_callback(self._forget)
         waited: set[asyncio.Future[Any]] = {work, self._ended}
         try:
+            if call.withdrawal is not None:
+                await asyncio.wait(
+                    {*waited, call.withdrawal.asked}, return_when=asyncio.FIRST_COMPLETED
+                )
+                if call.withdrawal.asked.done() and not (work.done() or self._ended.done()):
+                    if not call.sent.is_task:
+                        raise _Withdrawn
+                    leave()
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done() and not _has_answer(work):
                 raise self._ended.result()
@@ -144,17 +180,35 @@ class McpLink:
             if not work.done():
                 work.cancel()
                 await asyncio.wait({work}, timeout=CANCEL_S)
+            call.sent.is_withdrawn = True
+
+    async def _see_end(self, sent: SentCall) -> NoReturn:
+        """Wait until a cancelled call is answered after all, or its server is gone.
+
+        Raises:
+            CallEnded: always.
+        """
+        if not sent.was_sent:
+            raise CallEnded.let_go()
+        lost = asyncio.create_task(self._wire.ended.wait())
+        waited: set[asyncio.Future[Any]] = {sent.answered, self._ended, lost}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+            await asyncio.gather(lost, return_exceptions=True)
+        if sent.answered.done():
+            raise CallEnded.let_go()
+        raise self._ended.result() if self._ended.done() else CallEnded.lost()
 
     def _forget(self, work: asyncio.Task[CallAnswer]) -> None:
         self._asking.discard(work)
         if not work.cancelled():
             work.exception()  # whoever waited has been told
 
-    async def _ask(
-        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
-    ) -> CallAnswer:
+    async def _ask(self, call: _Call) -> CallAnswer:
         try:
-            result = await self._result(tool, arguments, on_progress)
+            result = await self._result(call)
         except MCPError as error:
             if _is_lost(error):
                 raise CallEnded.lost() from error
@@ -170,20 +224,22 @@ class McpLink:
             return CallAnswer(content={"message": text}, is_error=True, text=text)
         return _answer(result)
 
-    async def _result(
-        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
-    ) -> CallToolResult:
+    async def _result(self, call: _Call) -> CallToolResult:
         async def progressed(progress: float, total: float | None, message: str | None) -> None:
             # The SDK runs every callback as a task of its own: an await here would lose the order.
-            on_progress(RunProgress(progress, total, message))
+            call.report(RunProgress(progress, total, message))
 
-        if self._tasks.offers(tool):
-            return await self._tasks.call(tool, arguments, on_progress)
+        if self._tasks.offers(call.tool):
+            call.sent.is_task = True
+            return await self._tasks.call(call.tool, call.arguments, call.report, call.withdrawal)
         try:
-            return await self._client.call_tool(tool, arguments, progress_callback=progressed)
+            return await self._client.call_tool(
+                call.tool, call.arguments, progress_callback=progressed
+            )
         except HandedOut as handed:
+            call.sent.is_task = True
             task = handed.task
-        return await self._tasks.follow(task, on_progress)
+        return await self._tasks.follow(task, call.report, call.withdrawal)
 
     async def probe(self) -> None:
         """Ask whether the server is there, as its era does; the caller bounds the wait.
@@ -257,158 +313,6 @@ def _tool_view(tool: Tool) -> ToolView:
     )
 
 
-async def _list_tools(client: Client) -> list[Tool]:
-    tools: list[Tool] = []
-    if client.server_capabilities.tools is None:
-        return tools
-    cursor: str | None = None
-    while True:
-        page = await client.list_tools(cursor=cursor)
-        tools.extend(page.tools)
-        cursor = page.next_cursor
-        if cursor is None:
-            return tools
-
-
-class SessionTask:
-    """The task that owns a session from handshake to end.
-
-    Args:
-        wire: carries the session's messages.
-        era: protocol version that the server answered with last; None when it is not known.
-        client_version: told to the server.
-        on_initialized: called between the handshake and the list of tools.
-    """
-
-    def __init__(
-        self,
-        wire: Wire,
-        *,
-        era: str | None,
-        client_version: str,
-        on_initialized: Callable[[], None],
-    ) -> None:
-        self._wire = wire
-        self._on_initialized = on_initialized
-        self._asked = "the handshake"
-        """What the server was asked last while the session opened."""
-        self._mode = _LEGACY if era is not None and not is_modern(era) else "auto"
-        self._info = Implementation(name="roost", version=client_version)
-        self._opened: asyncio.Future[McpLink] = asyncio.get_running_loop().create_future()
-        self._leave = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def open(self) -> McpLink:
-        """Shake hands and list the tools.
-
-        Raises:
-            HandshakeFailed: the server refused, or closed its output.
-        """
-        self._task = asyncio.create_task(self._own(), name="mcp-session")
-        return await asyncio.shield(self._opened)
-
-    @property
-    def loss(self) -> str:
-        """Why the session ended, as a clause after the bundle's name."""
-        return self._wire.loss
-
-    async def wait_ended(self) -> None:
-        """Wait until the session can carry no more calls."""
-        await self._wire.ended.wait()
-
-    async def close(self) -> None:
-        """Leave the session; the process is not touched."""
-        self._leave.set()
-        if self._task is None:
-            return
-        if not self._opened.done():
-            self._task.cancel()
-        try:
-            await asyncio.wait({self._task})
-        except asyncio.CancelledError:
-            self._task.cancel()
-            raise
-        if self._opened.done() and not self._opened.cancelled():
-            self._opened.exception()  # mark as seen
-        else:
-            self._opened.cancel()
-
-    async def _own(self) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                router = ProgressRouter()
-                client = Client(
-                    self._wire.open(),
-                    mode=self._mode,
-                    client_info=self._info,
-                    message_handler=router,
-                    extensions=(TasksExtension(),),
-                )
-            async with client:
-                self._wire.era = client.protocol_version
-                self._on_initialized()
-                self._asked = "tools/list"
-                link = McpLink(client, await _list_tools(client), self._wire, router)
-                self._opened.set_result(link)
-                try:
-                    await self._leave.wait()
-                finally:
-                    link.end_calls(CallEnded.lost())
-        except Exception as error:  # noqa: BLE001 - top of the owner task; told to who waits
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        cause = _innermost(error)
-        if self._opened.done():
-            logger.debug("MCP session ended", exc_info=error)
-        else:
-            self._opened.set_exception(self._refusal(cause))
-
-    def _refusal(self, cause: BaseException) -> HandshakeFailed:
-        finding = self._wire.finding
-        if finding is not None:
-            return HandshakeFailed(finding.clause, finding.code)
-        return HandshakeFailed(_describe(cause, self._asked))
-
-
-class LinkOwner(SessionTask):
-    """Owns a session over the pipes of a process."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        *,
-        era: str | None,
-        client_version: str,
-        on_stray: Callable[[bytes], None],
-        on_initialized: Callable[[], None] = lambda: None,
-    ) -> None:
-        wire = McpPipes(reader, writer, on_stray)
-        super().__init__(
-            wire, era=era, client_version=client_version, on_initialized=on_initialized
-        )
-
-
 def is_modern(era: str) -> bool:
     """Whether a protocol version is of the stateless era, which knows no handshake and no ping."""
     return era >= "2026-07-28"
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _describe(error: BaseException, asked: str) -> str:
-    if isinstance(error, MCPError):
-        if error.error.code == CONNECTION_CLOSED:
-            return f"it closed its output before it answered {asked}"
-        if error.error.code == PARSE_ERROR:
-            return f"its answer to {asked} is not MCP"
-        return f"it answered {asked} with error {error.error.code}: {error.error.message}"
-    if isinstance(error, ValidationError):
-        return f"its answer to {asked} does not fit the protocol"
-    return f"the session failed at {asked} ({type(error).__name__})"

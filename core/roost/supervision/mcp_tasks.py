@@ -23,7 +23,7 @@ from mcp_types import CONNECTION_CLOSED, CallToolResult, ProgressNotification, R
 from pydantic import RootModel
 
 from roost.models import RunProgress
-from roost.supervision.link import CallEnded
+from roost.supervision.link import CallEnded, Withdrawal
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 
@@ -32,6 +32,9 @@ SHORTEST_POLL_S = 0.2
 
 LONGEST_POLL_S = 5.0
 """A run shows its end no later than that, whatever the server would like."""
+
+CANCELLED_POLL_S = 0.5
+"""A stop waits for the end of a cancelled task, so that is asked for more often."""
 
 USUAL_POLL_S = 1.0
 """Where the server says nothing."""
@@ -131,7 +134,13 @@ class McpTasks:
         """Return whether a call of this tool is to ask for a task."""
         return tool in self._offered
 
-    async def call(self, tool: str, arguments: dict[str, Any], report: Report) -> CallToolResult:
+    async def call(
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        report: Report,
+        withdrawal: Withdrawal | None = None,
+    ) -> CallToolResult:
         """Call a tool with a task and follow that to its end.
 
         Raises:
@@ -144,12 +153,15 @@ class McpTasks:
             task = answer.get("task")
             if not isinstance(task, dict):
                 return CallToolResult.model_validate(answer, by_name=False)  # no task after all
-            return await self.follow(task, report)
+            return await self.follow(task, report, withdrawal)
         finally:
             self._router.drop(token)
 
-    async def follow(self, task: dict[str, Any], report: Report) -> CallToolResult:
-        """Poll a task until it ends. Cancelling the caller cancels the task.
+    async def follow(
+        self, task: dict[str, Any], report: Report, withdrawal: Withdrawal | None = None
+    ) -> CallToolResult:
+        """Poll a task until it ends. Cancelling the caller cancels the task, and so does a
+        withdrawal, after which its end is waited for.
 
         Raises:
             MCPError: the connection is lost.
@@ -160,13 +172,29 @@ class McpTasks:
             raise CallEnded("lost", "the server began a task without an id; ask its maker")
         followed = _Followed(task_id, report)
         try:
-            while not followed.take(task):
-                await asyncio.sleep(poll_s(task))
+            while not followed.take(task) and not await _is_withdrawn(task, withdrawal):
                 task = await self._ask("tasks/get", task_id)
+            if withdrawal is not None and withdrawal.asked.done():
+                task = await self._until_let_go(task, followed, withdrawal)
             return await self._end(task_id, task)
         except asyncio.CancelledError:
             await self._cancel(task_id)
             raise
+
+    async def _until_let_go(
+        self, task: dict[str, Any], followed: _Followed, withdrawal: Withdrawal
+    ) -> dict[str, Any]:
+        """Cancel a task and return its last state, once that is an end."""
+        if followed.take(task):
+            return task
+        told = await self._cancel(followed.task_id)
+        task = told if told is not None and "status" in told else task
+        while not followed.take(task):
+            await asyncio.sleep(min(poll_s(task), CANCELLED_POLL_S))
+            task = await self._ask("tasks/get", followed.task_id)
+            if not is_over(task):
+                withdrawal.goes_on()
+        return task
 
     async def _create(self, token: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         creation = asyncio.create_task(self._send_creation(token, tool, arguments))
@@ -243,20 +271,24 @@ class McpTasks:
                 "knows how far it came",
             ) from error
 
-    async def _cancel(self, task_id: str) -> None:
+    async def _cancel(self, task_id: str) -> dict[str, Any] | None:
+        """Cancel a task and return the answer, which is its state in one of the eras."""
         asking = asyncio.create_task(self._ask("tasks/cancel", task_id))
         await asyncio.wait({asking}, timeout=CANCEL_S)
         if not asking.done():
             asking.cancel()
         elif not asking.cancelled() and (error := asking.exception()) is not None:
             logger.debug("the cancellation of a task was not taken", exc_info=error)
+        elif not asking.cancelled():
+            return asking.result()
+        return None
 
 
 class _Followed:
     """Tells what changes in a task."""
 
     def __init__(self, task_id: str, report: Report) -> None:
-        self._task_id = task_id
+        self.task_id = task_id
         self._report = report
         self._last: tuple[object, object] | None = None
         self._changes = 0
@@ -267,14 +299,28 @@ class _Followed:
         if (status, message) != self._last:
             self._tell(str(status), message)
         self._last = (status, message)
-        return status in ("completed", "failed", "cancelled", "input_required")
+        return is_over(task)
 
     def _tell(self, status: str, message: object) -> None:
         text = f"{status}: {message}" if isinstance(message, str) and message else status
         if self._last is None:
-            text = f"task {self._task_id} is {text}"  # the id stays with the run
+            text = f"task {self.task_id} is {text}"  # the id stays with the run
         self._changes += 1
         self._report(RunProgress(self._changes, None, text))
+
+
+def is_over(task: dict[str, Any]) -> bool:
+    """Whether nothing more is to be waited for."""
+    return task.get("status") in ("completed", "failed", "cancelled", "input_required")
+
+
+async def _is_withdrawn(task: dict[str, Any], withdrawal: Withdrawal | None) -> bool:
+    """Wait until a task is to be asked for again; True when its call was withdrawn before."""
+    if withdrawal is None:
+        await asyncio.sleep(poll_s(task))
+        return False
+    await asyncio.wait({withdrawal.asked}, timeout=poll_s(task))
+    return withdrawal.asked.done()
 
 
 def poll_s(task: dict[str, Any]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from roost.drivers.base import DriverProcess, SpawnSpec
 from roost.models import (
     ChangeBody,
     ConfigField,
@@ -13,6 +14,7 @@ from roost.models import (
     Launch,
     PreparePlan,
     ResolvedCredentials,
+    StartMode,
     Transition,
 )
 
@@ -63,6 +65,54 @@ class TokenIssuer(Protocol):
 
     def revoke(self, generation_id: str) -> None:
         """Let it open nothing any more; safe to call again."""
+        ...
+
+
+class PreparedStart(Protocol):
+    """A snapshot that a start is to use."""
+
+    @property
+    def mode(self) -> StartMode:
+        """What the generation will be said to be started by."""
+        ...
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there may be no cold start in its place."""
+        ...
+
+    async def spawn(self, spec: SpawnSpec) -> DriverProcess:
+        """Start a process from it.
+
+        Raises:
+            RestoreFailed: it started none; the reason says why.
+        """
+        ...
+
+
+class SnapshotSource(Protocol):
+    """Says which starts use a snapshot, and learns how starts went."""
+
+    async def prepare(
+        self, workspace: str, bundle: str, version: str, launch: Launch, secrets: tuple[str, ...]
+    ) -> PreparedStart | None:
+        """Return the snapshot that a start uses; None for a cold start.
+
+        Raises:
+            RoostError: the bundle is only started from its snapshot, which cannot be used.
+        """
+        ...
+
+    def failed(self, workspace: str, bundle: str, sentence: str) -> None:
+        """Learn that a restored process did not become ready."""
+        ...
+
+    def cold_failed(self, workspace: str, bundle: str) -> None:
+        """Learn that a cold start failed too."""
+        ...
+
+    async def started(self, workspace: str, bundle: str, mode: StartMode, ready_ms: int) -> None:
+        """Learn that a start became ready, and how long that took in milliseconds."""
         ...
 
 

@@ -18,6 +18,9 @@ PREPARE_CAP_S = 900.0
 
 STOP_GRACE_S = 2.0
 
+PREPARES_AT_ONCE = 2
+"""Installers use a core each."""
+
 
 class PrepareFailed(Exception):
     """A prepare command failed; the text says which and how."""
@@ -26,7 +29,7 @@ class PrepareFailed(Exception):
 class Preparer:
     """Runs prepare plans, one at a time per directory."""
 
-    def __init__(self, driver: Driver, *, at_once: int) -> None:
+    def __init__(self, driver: Driver, *, at_once: int = PREPARES_AT_ONCE) -> None:
         self._driver = driver
         self._slots = asyncio.Semaphore(at_once)
         self._directories: KeyedLock[str] = KeyedLock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roost.drivers.base import Mark
 from roost.errors import CommandNotFound, ForbiddenVariable, RoostError
@@ -17,7 +17,7 @@ from roost.models import (
 )
 from roost.supervision.incarnation import first_of
 from roost.supervision.logfiles import LogFiles, LogWriter
-from roost.supervision.ports import CredentialSource, Recipes
+from roost.supervision.ports import CredentialSource, PreparedStart, Recipes
 from roost.supervision.prepare import PrepareFailed, Preparer
 from roost.supervision.slot import BundleSlot, SlotKey
 from roost.supervision.start_failures import FieldsMissing, Interrupted, StartFailed
@@ -36,6 +36,10 @@ class ResolvedStart:
     version: str
     log: LogWriter
     port: int | None
+    prepared: PreparedStart | None = None
+    """The snapshot that it is to be restored from; None for a cold start."""
+    inherited: tuple[int, ...] = ()
+    """Descriptors that the process is given under the same numbers."""
 
 
 class Resolver:
@@ -77,6 +81,17 @@ class Resolver:
             if failure is error:
                 raise
             raise failure from error
+
+    def again(self, slot: BundleSlot, resolved: ResolvedStart) -> ResolvedStart:
+        """Return the same start, cold, as a generation of its own."""
+        number = self._next_number(slot)
+        return replace(
+            resolved,
+            number=number,
+            generation_id=secrets.token_hex(8),
+            log=self._logs.writer(slot.workspace, slot.name, number),
+            prepared=None,
+        )
 
     async def _resolve(
         self, slot: BundleSlot, number: int, generation_id: str, log: LogWriter

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from roost.errors import RoostError
-from roost.models import CrashRecord, Definition, StartStep
+from roost.models import CrashRecord, Definition, StartMode, StartStep
+from roost.supervision.greetings import HelloRefused
 from roost.supervision.link import HandshakeFailed
 from roost.supervision.slot import BundleSlot
 
@@ -26,6 +27,8 @@ class StartFailed(Exception):
         self.sentence = sentence
         self.is_permanent = is_permanent
         self.crash = crash
+        self.mode: StartMode | None = None
+        """How the process was started that did not become ready, if there was one."""
 
     @classmethod
     def of(
@@ -46,6 +49,18 @@ class FieldsMissing(Exception):
 
 class Interrupted(Exception):
     """A deliberate stop came while the start was under way."""
+
+
+HELLO_REFUSED = "hello_refused"
+"""Code of the reason when what a worker offers was not taken."""
+
+
+def hello_failure(
+    slot: BundleSlot, step: StartStep, refused: HelloRefused, crash: CrashRecord | None
+) -> StartFailed:
+    """Say that a worker may not offer what it offers, which no other try will change."""
+    sentence = f"{slot.label} cannot register: {refused.error.message}"
+    return StartFailed(step, HELLO_REFUSED, sentence, is_permanent=True, crash=crash)
 
 
 def refusal_sentence(slot: BundleSlot, error: HandshakeFailed) -> str:

@@ -11,35 +11,35 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 from roost.clock import Clock
-from roost.drivers.base import Driver, DriverProcess, Mark, SpawnSpec
-from roost.drivers.remote import RemoteProcess
-from roost.errors import RoostError
+from roost.drivers.base import Driver
+from roost.errors import Refused, RoostError
 from roost.models import (
     BundleKind,
     CrashRecord,
-    GenerationView,
     Launch,
     StartMode,
     StartStep,
 )
 from roost.store.base import GenerationRows
 from roost.supervision.admission import Admission
+from roost.supervision.greetings import Greetings, HelloRefused
 from roost.supervision.incarnation import Incarnation, first_of
 from roost.supervision.link import HandshakeFailed, SessionOwner
 from roost.supervision.liveness import liveness_of
 from roost.supervision.logfiles import LogFiles
-from roost.supervision.ports import CredentialSource, Recipes, TokenIssuer
+from roost.supervision.ports import CredentialSource, Recipes, SnapshotSource, TokenIssuer
 from roost.supervision.prepare import Preparer
 from roost.supervision.readiness import ListenerProbe, PortTaken, WebProbe
 from roost.supervision.resolver import ResolvedStart, Resolver
-from roost.supervision.secret_parts import with_parts
 from roost.supervision.slot import BundleSlot
-from roost.supervision.start_failures import Interrupted, StartFailed, refusal_sentence
+from roost.supervision.spawning import Spawner
+from roost.supervision.start_failures import (
+    Interrupted,
+    StartFailed,
+    hello_failure,
+    refusal_sentence,
+)
 from roost.supervision.web_ports import check_fixed_port, taken_by
-from roost.vault import Scrubber
-
-PREPARES_AT_ONCE = 2
-"""Installers use a core each."""
 
 LAST_WORDS_S = 1.0
 """A closed output usually means that the process is ending; its exit says more."""
@@ -68,11 +68,13 @@ class Starter:
         clock: Clock,
         version: str,
         starts_at_once: int,
+        preparer: Preparer,
         tokens: TokenIssuer | None = None,
+        snapshots: SnapshotSource | None = None,
     ) -> None:
         self._driver = driver
-        self._tokens = tokens
-        self._data_id = data_id
+        self._snapshots = snapshots
+        self._spawner = Spawner(driver, data_id=data_id, clock=clock, tokens=tokens)
         self._generations = generations
         self._clock = clock
         self._version = version
@@ -81,9 +83,11 @@ class Starter:
             recipes=recipes,
             credentials=credentials,
             logs=logs,
-            preparer=Preparer(driver, at_once=PREPARES_AT_ONCE),
+            preparer=preparer,
             data_id=data_id,
         )
+        self.greetings = Greetings()
+        """What the starts of workers wait for."""
         self._link_module: ModuleType | None = None
         self._http_module: ModuleType | None = None
 
@@ -93,10 +97,26 @@ class Starter:
         Raises:
             FieldsMissing, StartFailed, Interrupted
         """
-        return await self._resolver.resolve(slot)
-
-    def _mark(self, slot: BundleSlot, generation_id: str) -> Mark:
-        return Mark(self._data_id, generation_id, slot.workspace, slot.name)
+        resolved = await self._resolver.resolve(slot)
+        if self._snapshots is None:
+            return resolved
+        try:
+            prepared = await self._snapshots.prepare(
+                slot.workspace,
+                slot.name,
+                resolved.version,
+                resolved.launch,
+                resolved.credentials.secrets,
+            )
+        except BaseException as error:
+            resolved.log.close()
+            if isinstance(error, RoostError):
+                is_permanent = isinstance(error, Refused)
+                raise StartFailed.of(
+                    slot, StartStep.SPAWN, error, is_permanent=is_permanent
+                ) from error
+            raise
+        return replace(resolved, prepared=prepared)
 
     async def launch(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
         """Spawn a process and wait until it is ready.
@@ -107,101 +127,80 @@ class Starter:
             StartFailed, Interrupted
         """
         try:
+            return await self._launch(slot, resolved)
+        except StartFailed as failed:
+            again = self._cold_again(slot, resolved, failed)
+            if again is None:
+                raise
+        return await self._launch(slot, again)
+
+    def _cold_again(
+        self, slot: BundleSlot, resolved: ResolvedStart, failed: StartFailed
+    ) -> ResolvedStart | None:
+        """Return the cold start that comes in place of a restored one that failed, if any."""
+        if self._snapshots is None:
+            return None
+        if resolved.prepared is None or failed.mode is StartMode.COLD:
+            self._snapshots.cold_failed(slot.workspace, slot.name)
+            return None
+        if failed.mode is None:  # nothing was restored, so nothing is learnt about the snapshot
+            return None
+        self._snapshots.failed(slot.workspace, slot.name, failed.sentence)
+        return None if resolved.prepared.is_required else self._resolver.again(slot, resolved)
+
+    async def _launch(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
+        try:
             async with self._admission.place(slot.interrupted) as place:
                 if slot.interrupted.is_set():
                     raise Interrupted
                 slot.enter_step(StartStep.SPAWN)
                 check_fixed_port(slot)
-                incarnation = self._spawn(slot, resolved)
+                if slot.definition.kind is BundleKind.WORKER:
+                    self.greetings.expect(resolved.generation_id)
+                began = self._clock.monotonic()
+                incarnation = await self._spawner.spawn(slot, resolved)
                 if slot.definition.kind is BundleKind.COMMAND:
                     place.give_on_at_rest(incarnation.process.is_at_rest)
-                return await self._make_ready(slot, incarnation, resolved)
+                return await self._make_ready(slot, incarnation, resolved, began)
         except BaseException as error:
             if isinstance(error, StartFailed):
                 resolved.log.note(f"start failed at {error.step}: {error.sentence}")
             resolved.log.close()
             raise
-
-    def _spawn(self, slot: BundleSlot, resolved: ResolvedStart) -> Incarnation:
-        launch = resolved.launch
-        elsewhere = slot.definition.is_elsewhere
-        spec = SpawnSpec(
-            argv=launch.argv,
-            env=launch.env,
-            cwd=launch.cwd,
-            mark=self._mark(slot, resolved.generation_id),
-            wants_stdin=slot.definition.kind is BundleKind.MCP_STDIO,
-            limits=slot.definition.settings.limits,
-            handed=None if elsewhere else self._token_for(slot, resolved.generation_id),
-        )
-        told = " ".join(launch.told_argv) or f"a session with {launch.address}"
-        resolved.log.note(f"generation {resolved.number}: {told}")
-        process: DriverProcess
-        try:
-            process = RemoteProcess() if elsewhere else self._driver.spawn(spec)
-        except RoostError as error:
-            self._revoke(resolved.generation_id)
-            raise StartFailed.of(slot, StartStep.SPAWN, error, is_permanent=True) from error
-        generation = GenerationView(
-            id=resolved.generation_id,
-            number=resolved.number,
-            version=resolved.version,
-            config_hash=resolved.config_hash,
-            credential_revision=resolved.credentials.revision,
-            start_mode=StartMode.COLD,
-            spawned_at=self._clock.now(),
-            pid=process.display_pid,
-        )
-        secrets = with_parts(resolved.credentials.secrets)
-        return Incarnation(
-            process,
-            generation,
-            kind=slot.definition.kind,
-            log=resolved.log,
-            scrubber=Scrubber(secrets),
-            argv=launch.told_argv,
-            env_names=launch.env_names,
-            secrets=secrets,
-            address=launch.address,
-        )
-
-    def _token_for(self, slot: BundleSlot, generation_id: str) -> bytes | None:
-        if self._tokens is None:
-            return None
-        return self._tokens.hand_over(slot.workspace, slot.name, generation_id)
-
-    def _revoke(self, generation_id: str) -> None:
-        if self._tokens is not None:
-            self._tokens.revoke(generation_id)
+        finally:
+            self.greetings.forget(resolved.generation_id)
 
     async def _make_ready(
-        self, slot: BundleSlot, incarnation: Incarnation, resolved: ResolvedStart
+        self, slot: BundleSlot, incarnation: Incarnation, resolved: ResolvedStart, began: float
     ) -> Incarnation:
-        spawned = self._clock.monotonic()
         budget = slot.definition.settings.start_budget_s
+        # Its row is written while it loads: until then a sweep would find it by its mark.
+        kept = asyncio.create_task(self._keep(slot, incarnation))
         try:
             if not incarnation.is_elsewhere:
                 await self._driver.connect(incarnation.process)
-            await self._generations.add(
-                slot.workspace, slot.name, incarnation.generation, incarnation.process.handle
-            )
             slot.show_spawned(incarnation)
             slot.enter_step(StartStep.HANDSHAKE)
             async with asyncio.timeout(budget):
                 await self._reach_readiness(slot, incarnation, resolved)
+            incarnation.ready_monotonic = self._clock.monotonic()
+            await kept
         except BaseException as error:
             try:
+                await asyncio.wait({kept})
+                kept.exception()  # the first error is the one that counts
                 failure = await self._explain(slot, incarnation, error, budget)
             finally:
                 await asyncio.shield(self.end(slot, incarnation))
+            if isinstance(failure, StartFailed):
+                failure.mode = incarnation.generation.start_mode
             if failure is error:
                 raise
             raise failure from error
-        incarnation.ready_monotonic = self._clock.monotonic()
         incarnation.liveness = liveness_of(
             incarnation.link, incarnation.probe, lambda: slot.definition.settings, self._clock
         )
-        ready_ms = round((incarnation.ready_monotonic - spawned) * 1000)
+        ready_ms = round((incarnation.ready_monotonic - began) * 1000)
         ready_at = self._clock.now()
         incarnation.generation = replace(
             incarnation.generation, ready_at=ready_at, ready_ms=ready_ms
@@ -209,7 +208,15 @@ class Starter:
         await self._record(
             slot, self._generations.set_ready(incarnation.generation.id, ready_at, ready_ms)
         )
+        if self._snapshots is not None:
+            mode = incarnation.generation.start_mode
+            await self._snapshots.started(slot.workspace, slot.name, mode, ready_ms)
         return incarnation
+
+    async def _keep(self, slot: BundleSlot, incarnation: Incarnation) -> None:
+        await self._generations.add(
+            slot.workspace, slot.name, incarnation.generation, incarnation.process.handle
+        )
 
     async def _record(self, slot: BundleSlot, write: Awaitable[None]) -> None:
         """Write what only tells about a generation: its process is what counts."""
@@ -230,6 +237,8 @@ class Starter:
             slot.enter_step(StartStep.READINESS)
             assert resolved.port is not None
             ready = self._probe_web(slot, incarnation, resolved.port)
+        elif kind is BundleKind.WORKER:
+            ready = self._await_hello(incarnation)
         else:
             slot.enter_step(StartStep.READINESS)
             ready = self._clock.sleep(slot.definition.settings.settle_s)
@@ -239,6 +248,9 @@ class Starter:
             raise _Died
         if winner == 2:
             raise Interrupted
+
+    async def _await_hello(self, incarnation: Incarnation) -> None:
+        incarnation.tasks = await self.greetings.wait(incarnation.generation.id)
 
     async def _probe_web(self, slot: BundleSlot, incarnation: Incarnation, port: int) -> None:
         path, process = slot.definition.ready_path, incarnation.process
@@ -250,7 +262,7 @@ class Starter:
 
     async def _shake_hands(self, slot: BundleSlot, incarnation: Incarnation) -> None:
         if self._link_module is None:
-            self._link_module = await _load("roost.supervision.mcp_link")
+            self._link_module = await _load("roost.supervision.mcp_session")
         process = incarnation.process
         assert process.stdin is not None
         owner: SessionOwner = self._link_module.LinkOwner(
@@ -315,16 +327,21 @@ class Starter:
         self, slot: BundleSlot, incarnation: Incarnation, error: BaseException, budget: float
     ) -> BaseException:
         step = slot.step or StartStep.SPAWN
-        if isinstance(error, HandshakeFailed | _Died) and not incarnation.is_elsewhere:
+        has_last_words = isinstance(error, HandshakeFailed | HelloRefused | _Died)
+        if has_last_words and not incarnation.is_elsewhere:
             await first_of(
                 incarnation.process.wait(), self._clock.sleep(LAST_WORDS_S), slot.interrupted.wait()
             )
         ended = incarnation.process.exit
         if isinstance(error, Interrupted | asyncio.CancelledError):
             return error
+        crash: CrashRecord | None = None
         if ended is not None:
             await incarnation.finish_output()
             crash = incarnation.crash_record(self._clock.now(), ended, step)
+        if isinstance(error, HelloRefused):
+            return hello_failure(slot, step, error, crash)
+        if crash is not None:
             return StartFailed(
                 step, "exited", _death_sentence(slot.label, step, crash), crash=crash
             )
@@ -356,7 +373,7 @@ class Starter:
         try:
             report = await incarnation.dispose(grace_s=slot.definition.settings.stop_grace_s)
         finally:
-            self._revoke(incarnation.generation.id)
+            self._spawner.revoke(incarnation.generation.id)
         exit_text = str(report.exit) if report.exit is not None else "unknown"
         if incarnation.generation.ended_at is not None:
             return report.survivors, asyncio.sleep(0)
@@ -401,6 +418,8 @@ def _timeout_sentence(
         detail = incarnation.listener.finding
     elif step is StartStep.HANDSHAKE and incarnation.address is not None:
         detail = f"{incarnation.address} never answered the MCP handshake"
+    elif kind is BundleKind.WORKER:
+        detail = "it never told which tasks it offers; its module may still be loading"
     elif step is StartStep.HANDSHAKE:
         detail = "it never answered the MCP handshake"
     elif step is StartStep.READINESS and kind in (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from roost.clock import Clock
-from roost.errors import BundleNotFound, BundleProtected, NotRunning
+from roost.errors import BundleNotFound, BundleProtected, NotRunning, RoostError
 from roost.models import (
     ActionResult,
     BundleRemoved,
@@ -31,7 +31,7 @@ from roost.store.base import Store
 from roost.supervision.aftermath import SYSTEM, Aftermath
 from roost.supervision.dependencies import Dependencies, StopOrder
 from roost.supervision.keyed_lock import KeyedLock
-from roost.supervision.link import CallAnswer, CallEnded, Link
+from roost.supervision.link import CallAnswer, CallEnded, Link, Withdrawal
 from roost.supervision.owned_tasks import OwnedTasks
 from roost.supervision.ports import Publish, Recipes, TransitionJournal
 from roost.supervision.results import (
@@ -90,6 +90,7 @@ class Supervisor:
         )
         self._turns = Turns(self._locks, self._turnover, self._objection)
         self._is_closing = False
+        self._starter = starter
 
     # Slots -------------------------------------------------------------------------------------
 
@@ -155,6 +156,18 @@ class Supervisor:
         for slot in self.slots:
             if slot.should_run:
                 self._begin_in_order(slot, "boot", SYSTEM)
+
+    def worker_ready(self, generation_id: str, tasks: tuple[str, ...]) -> None:
+        """Let the start of a worker go on, whose tasks were taken."""
+        self._starter.greetings.accept(generation_id, tasks)
+        for slot in self.slots:
+            incarnation = slot.incarnation
+            if incarnation is not None and incarnation.generation.id == generation_id:
+                incarnation.tasks = tasks  # it has told anew what it offers
+
+    def worker_refused(self, generation_id: str, error: RoostError) -> None:
+        """Let the start of a worker fail, whose tasks were not taken."""
+        self._starter.greetings.refuse(generation_id, error)
 
     # Verbs -------------------------------------------------------------------------------------
 
@@ -351,8 +364,9 @@ class Supervisor:
         tool: str,
         arguments: dict[str, Any],
         on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal | None = None,
     ) -> CallAnswer:
-        """Call a tool on the generation that runs now.
+        """Call a tool on the generation that runs now, as `Link.call` tells.
 
         Raises:
             NotRunning: it is not up. CallEnded: the answer will never come.
@@ -364,7 +378,7 @@ class Supervisor:
                 # The call was begun while a process served that is being replaced by now.
                 raise CallEnded.restarting() from error
             raise
-        return await link.call(tool, arguments, on_progress)
+        return await link.call(tool, arguments, on_progress, withdrawal)
 
     def scrub(self, workspace: str, name: str) -> Callable[[Any], Any]:
         """Return what removes the secrets of the last generation from any JSON value."""

@@ -16,6 +16,7 @@ from roost.bundles.strays import clear_strays
 from roost.bundles.unpacked import BundleFolders
 from roost.bundles.user_config import displayed
 from roost.bundles.versions import carried_over, check_misfits, is_same_content, secret_fields
+from roost.bundles.workers import worker_directory
 
 __all__ = [
     "DESCRIBE",
@@ -45,4 +46,5 @@ __all__ = [
     "read_description",
     "render",
     "secret_fields",
+    "worker_directory",
 ]

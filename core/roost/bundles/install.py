@@ -32,6 +32,7 @@ from roost.bundles.templates import refuse_sensitive_arguments
 from roost.bundles.unpacked import BundleFolders
 from roost.bundles.user_config import displayed
 from roost.bundles.web import read_web, refuse_web
+from roost.bundles.workers import read_worker
 from roost.bundles.wrappers import fetched_package
 from roost.errors import BadArchive, BadInput, Changed, InvalidName
 from roost.models import (
@@ -43,6 +44,9 @@ from roost.models import (
     SourceKind,
     is_valid_name,
 )
+
+_OWN_INTERPRETER = (SourceKind.APP, SourceKind.WORKER)
+"""Sources of Python code, which may be installed for another interpreter than Roost's."""
 
 
 def read_bundle(
@@ -84,8 +88,8 @@ def read_bundle(
     place = InstallPlace(workspace, BundleFolders(bundles_dir), programs, taken, describe, home)
     if request.name is not None:
         place.name(request.name, "")
-    if request.python is not None and request.source is not SourceKind.APP:
-        raise BadInput("an interpreter is chosen for apps only; leave it out")
+    if request.python is not None and request.source not in _OWN_INTERPRETER:
+        raise BadInput("an interpreter is chosen for apps and workers only; leave it out")
     readers = {
         SourceKind.MCPB: _read_mcpb,
         SourceKind.MCP_SERVERS: read_client_entry,
@@ -94,6 +98,7 @@ def read_bundle(
         SourceKind.NPM: read_package,
         SourceKind.URL: read_http,
         SourceKind.APP: _read_app,
+        SourceKind.WORKER: read_worker,
     }
     found = readers[request.source](request, place)
     return replace(found, definition=replace(found.definition, after=request.after))

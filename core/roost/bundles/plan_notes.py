@@ -89,6 +89,12 @@ def _about_the_source(request: InstallRequest, found: InstalledBundle) -> Iterat
             "to learn its name and kind.",
             is_warning=False,
         )
+    if request.source is SourceKind.WORKER:
+        yield PlanNote(
+            "not_loaded",
+            "Its module is not loaded for this: it is at its start, and tells its tasks then.",
+            is_warning=False,
+        )
     if needs_lookup(found.definition):
         yield PlanNote(
             "looked_up",

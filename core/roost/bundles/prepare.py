@@ -81,6 +81,26 @@ def plan_prepare(
     return PreparePlan(str(partial), str(final), (*steps, last))
 
 
+def plan_npm(npm: str, requirement: str, place: Path, environ: Mapping[str, str]) -> PreparePlan:
+    """Return how to install one package of npm for Roost itself.
+
+    Args:
+        npm: absolute path of the package manager.
+        requirement: the package with its exact version.
+        place: where its folder of modules is made.
+        environ: the daemon's environment, reduced here to what installers need.
+    """
+    partial = place.with_name(f"{place.name}.partial")
+    env = prepare_environment(environ) | _WORKING
+    step = _npm_step(npm, (requirement,), partial, env)
+    return PreparePlan(str(partial), str(place), (step,))
+
+
+def _npm_step(npm: str, packages: tuple[str, ...], place: Path, env: dict[str, str]) -> PrepareStep:
+    install = (npm, "install", *_NPM_OPTIONS, "--prefix", str(place), "--", *packages)
+    return PrepareStep(f"install {', '.join(packages)}", install, env)
+
+
 def prepared_place(definition: Definition, prepared_root: Path, python: str) -> Path:
     """Return where the private place of a definition with needs lies.
 
@@ -123,9 +143,7 @@ class _Work:
         npm, packages = self.installers.npm, self.definition.requirements
         if npm is None:
             raise CommandNotFound("npm")
-        place = ("--prefix", str(self.partial))
-        install = (npm, "install", *_NPM_OPTIONS, *place, "--", *packages)
-        return (self.step(f"install {', '.join(packages)}", *install),)
+        return (_npm_step(npm, packages, self.partial, self.env),)
 
     def uv(self, uv: str) -> tuple[PrepareStep, ...]:
         wanted = self.definition.python or self.installers.python

@@ -122,6 +122,8 @@ def changed_definition(definition: Definition, change: SettingsChange) -> Defini
     given = {name: getattr(change, name) for name in _SETTINGS}
     wanted = {name: value for name, value in given.items() if value is not None}
     limits = _changed_limits(definition.settings.limits, change.limits)
+    if change.snapshot_how is not None:
+        wanted["snapshot_how"] = change.snapshot_how.backend
     settings = replace(definition.settings, **wanted, limits=limits)
     check_settings(settings)
     after = definition.after if change.after is None else tuple(dict.fromkeys(change.after))

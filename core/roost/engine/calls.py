@@ -7,7 +7,7 @@ from typing import Any
 
 from roost.errors import BundleNotFound
 from roost.models import RunProgress, SlotState, ToolView
-from roost.runs import CallEnded, ToolAnswer
+from roost.runs import CallEnded, ToolAnswer, Withdrawal
 from roost.supervision import CallEnded as SessionEnded
 from roost.supervision import Supervisor
 
@@ -45,9 +45,12 @@ class SupervisedCaller:
         tool: str,
         arguments: dict[str, Any],
         on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal,
     ) -> ToolAnswer:
         try:
-            answer = await self._supervisor.call(workspace, bundle, tool, arguments, on_progress)
+            answer = await self._supervisor.call(
+                workspace, bundle, tool, arguments, on_progress, withdrawal
+            )
         except SessionEnded as ended:
             raise CallEnded(ended.code, ended.sentence) from ended
         return ToolAnswer(content=answer.content, is_error=answer.is_error, text=answer.text)

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +23,12 @@ from roost.engine.impact import impact_of
 from roost.engine.journal import StoredTransitions
 from roost.engine.measure import Measurer
 from roost.engine.recipes import BundleRecipes
+from roost.engine.rounds import Rounds
+from roost.engine.snapshots import Snapshots, make_snapshots
 from roost.engine.tokens import Grant, Tokens, end_unfinished
 from roost.engine.vault_keys import VaultKeys, open_vault
-from roost.errors import RoostError
+from roost.engine.worker_ends import generation_number, was_asked
+from roost.errors import BadInput, Conflict, RoostError
 from roost.events import EventBus
 from roost.lifecycle import Lifecycle
 from roost.models import (
@@ -38,35 +41,34 @@ from roost.models import (
     Impact,
     RunChanged,
     RunKind,
+    RunView,
+    SnapshotChanged,
+    WorkerHello,
+    WorkerView,
     WorkspaceChanged,
     WorkspaceView,
 )
 from roost.runs import (
     Commands,
     OutsideWork,
-    Retention,
-    RetentionLimits,
     RunControl,
     RunRecorder,
+    Schedules,
+    Tasks,
     ToolCalls,
 )
+from roost.runs.task_checks import fit_input
 from roost.settings.daemon_settings import DaemonSettings
 from roost.settings.locations import socket_path
 from roost.store import open_store
 from roost.store.base import Store
 from roost.supervision import LogFiles, Starter, Supervisor
+from roost.supervision.prepare import Preparer
 from roost.vault import Scrubber, Vault
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-RUN_SWEEP_INTERVAL_S = 15.0
-"""How often ends of runs that the store did not take are offered again, and runs that nobody holds
-any more are looked for."""
-
-RUN_RETENTION_INTERVAL_S = 3600.0
-"""How often settled runs past the limits are removed: those are days and thousands."""
 
 RUN_CLOSE_GRACE_S = 5.0
 """Bound for settling runs at shutdown."""
@@ -120,12 +122,18 @@ class Engine:
         self.vault: Vault
         self.vault_keys: VaultKeys
         self.supervisor: Supervisor
+        self.snapshots: Snapshots
         self.recorder: RunRecorder
         self.calls: ToolCalls
         self._let_calls_go: Callable[[str, str], None] = lambda workspace, bundle: None
+        self._firing: asyncio.Task[None] | None = None
+        self._count_for_task: Callable[[RunView], None] = lambda run: None
+        self._count_for_schedule: Callable[[RunView], None] = lambda run: None
         self.commands: Commands
         self.outside: OutsideWork
         self.run_control: RunControl
+        self.tasks: Tasks
+        self.schedules: Schedules
 
     def register(self) -> None:
         """Add every part to the lifecycle, in the order in which they start."""
@@ -142,6 +150,11 @@ class Engine:
         add("run ledger", did_load=self._build_runs, before_close=self._close_recorder)
         add("verbs under way", before_close=self._close_verbs)
         add(
+            "snapshots",
+            server_did_ready=self._open_snapshots,
+            before_close=self._close_snapshots,
+        )
+        add(
             "bundles",
             did_load=self._load_bundles,
             server_did_ready=self._start_bundles,
@@ -149,6 +162,12 @@ class Engine:
             waiting_for=self._bundles_waited_for,
         )
         add("runs", did_load=self._build_calls, before_close=self._close_calls)
+        add(
+            "schedules",
+            did_load=self._load_schedules,
+            will_ready=self._start_schedules,
+            before_close=self._stop_schedules,
+        )
         add("log followers", before_close=self.logs.close)
         add("measurer", will_ready=self._start_measuring)
         add("viewers", before_close=self.announce_stop)
@@ -213,7 +232,9 @@ class Engine:
         except (RoostError, OSError):
             logger.exception("the boot sweep failed; orphans may be left")
 
-    def _build_supervisor(self) -> None:
+    async def _build_supervisor(self) -> None:
+        preparer = Preparer(self.driver)
+        self.snapshots = await self._build_snapshots(preparer)
         starter = Starter(
             driver=self.driver,
             data_id=self.store.data_id,
@@ -224,7 +245,9 @@ class Engine:
             clock=self.clock,
             version=__version__,
             starts_at_once=self.settings.starts_at_once,
+            preparer=preparer,
             tokens=self.tokens,
+            snapshots=self.snapshots,
         )
         self.supervisor = Supervisor(
             starter=starter,
@@ -234,6 +257,29 @@ class Engine:
             publish=self.publish,
             clock=self.clock,
         )
+
+    async def _build_snapshots(self, preparer: Preparer) -> Snapshots:
+        return await make_snapshots(
+            data_dir=self.data_dir,
+            driver=self.driver,
+            data_id=self.store.data_id,
+            recipes=self.recipes,
+            credentials=self.vault,
+            clock=self.clock,
+            preparer=preparer,
+            installers=self.recipes.installers,
+            environ=self._environ,
+            tokens=self.tokens,
+            store=self.store,
+            find=lambda workspace, name: self.supervisor.slot(workspace, name),
+            on_change=lambda workspace, name: self.bus.publish(SnapshotChanged(workspace, name)),
+        )
+
+    async def _open_snapshots(self) -> None:
+        await self.snapshots.open(self.supervisor.slots)
+
+    async def _close_snapshots(self) -> None:
+        await self.snapshots.close()
 
     async def _build_runs(self) -> None:
         self.recorder = RunRecorder(
@@ -249,6 +295,16 @@ class Engine:
         swept = await self.recorder.boot_sweep()
         if swept:
             logger.warning("settled %d runs of an earlier daemon", swept)
+        self.tasks = Tasks(
+            self.recorder,
+            self.store.tasks,
+            publish=self.publish,
+            generation_of=partial(generation_number, self.supervisor),
+        )
+        self._count_for_task = self.tasks.run_changed
+        recovered = await self.tasks.boot()
+        if recovered:
+            logger.warning("recovered %d runs of tasks of an earlier daemon", recovered)
         await self.recorder.load_recent()
 
     def _build_calls(self) -> None:
@@ -274,6 +330,7 @@ class Engine:
             self.recorder,
             calls=self.calls,
             commands=self.commands,
+            tasks=self.tasks,
             clock=self.clock,
             impact=self._respawn_impact,
             generation=SupervisedCaller(self.supervisor).generation,
@@ -288,13 +345,41 @@ class Engine:
         return await impact_of(slot, self.supervisor.slots, run_ids, "bundle.respawn")
 
     async def _close_calls(self) -> None:
+        self.tasks.refuse_claims()
         await asyncio.gather(
             self.calls.close(RUN_CLOSE_GRACE_S), self.commands.close(RUN_CLOSE_GRACE_S)
         )
         await self.run_control.close()
 
     async def _close_recorder(self) -> None:
+        await self.tasks.close()
         await self.recorder.close()
+
+    async def _load_schedules(self) -> None:
+        self.schedules = Schedules(
+            self.store.schedules,
+            self.tasks,
+            knows=self.tasks.knows,
+            check_input=self._check_input,
+            clock=self.clock,
+            publish=self.publish,
+        )
+        await self.schedules.load()
+        self._count_for_schedule = self.schedules.run_changed
+
+    def _check_input(self, workspace: str, task: str, bundle: str | None, given: Any) -> None:
+        """Refuse what could not be submitted; the bundle is the one that offers the task now."""
+        offered = (view for view in self.tasks.views(workspace) if view.spec.name == task)
+        owner = bundle or next((view.bundle for view in offered), "")
+        fit_input(self.recorder.parts.payloads, workspace, owner, task, given)
+
+    def _start_schedules(self) -> None:
+        self._firing = asyncio.create_task(self.schedules.run(), name="schedules")
+
+    async def _stop_schedules(self) -> None:
+        if self._firing is not None:
+            self._firing.cancel()
+            await asyncio.gather(self._firing, return_exceptions=True)
 
     def _start_measuring(self) -> None:
         self.measurer = Measurer(
@@ -304,63 +389,51 @@ class Engine:
             clock=self.clock,
             interval_s=self.settings.figures_interval_s,
         )
-        tasks = [
-            asyncio.create_task(self.measurer.run(), name="measurer"),
-            asyncio.create_task(self._show_daemon(), name="daemon-view"),
-            asyncio.create_task(self._sweep_runs(), name="run-sweep"),
-            asyncio.create_task(self._retain_runs(), name="run-retention"),
-        ]
-
-        async def stop() -> None:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
-
-        self._lifecycle.on_close(stop)
-
-    async def _show_daemon(self) -> None:
-        shown: DaemonView | None = None
-        while True:
-            view = self.daemon_view()
-            if view != shown:
-                shown = view
-                self.bus.publish(DaemonChanged(view))
-            await self.clock.sleep(self.settings.figures_interval_s)
-
-    async def _sweep_runs(self) -> None:
-        while True:
-            await self.clock.sleep(RUN_SWEEP_INTERVAL_S)
-            await self.recorder.sweep()
-            await self.recorder.windowed_sweep()
-
-    async def _retain_runs(self) -> None:
-        settings = self.settings
-        retention = Retention(
-            self.store.runs,
-            RetentionLimits(settings.run_days_kept, settings.runs_kept, settings.run_events_kept),
-            clock=self.clock,
-            forget=self.recorder.forget,
-        )
-        while True:
-            await self.clock.sleep(RUN_SWEEP_INTERVAL_S)
-            await retention.run_once()
-            await self.clock.sleep(RUN_RETENTION_INTERVAL_S)
+        self._lifecycle.on_close(Rounds(self).stop)
 
     # What the facade and the daemon use ----------------------------------------------------------
 
     def publish(self, body: ChangeBody) -> None:
         """Publish a change; a run's is also shown on its bundle, whose changes let calls go on."""
         self.bus.publish(body)
+        if isinstance(body, RunChanged):
+            self._count_for_task(body.run)
+            self._count_for_schedule(body.run)
         if isinstance(body, RunChanged) and body.run.bundle is not None:
             run = body.run
             count = self.recorder.active_count(run.workspace, body.run.bundle)
             self.supervisor.set_active_runs(run.workspace, body.run.bundle, count)
         elif isinstance(body, BundleChanged):
             self._let_calls_go(body.bundle.workspace, body.bundle.name)
+            if not body.bundle.should_run:
+                self.snapshots.rest(body.bundle.workspace, body.bundle.name)
         elif isinstance(body, BundleRemoved):
             self._let_calls_go(body.workspace, body.name)
+
+    async def register_worker(
+        self, workspace: str, bundle: str, generation_id: str, hello: WorkerHello
+    ) -> WorkerView:
+        """Take the tasks and schedules of a worker, which is ready by that.
+
+        Raises:
+            BadInput: a task or schedule does not fit.
+            TaskTaken: another bundle offers one of its tasks. Nothing was taken over then.
+        """
+        offered = tuple(spec.name for spec in hello.tasks)
+        try:
+            self.schedules.check_declared(workspace, bundle, hello.schedules, offered)
+            view = await self.tasks.register(workspace, bundle, generation_id, hello)
+            await self.schedules.declare(workspace, bundle, hello.schedules)
+        except (BadInput, Conflict) as refusal:
+            self.supervisor.worker_refused(generation_id, refusal)
+            raise
+        self.supervisor.worker_ready(generation_id, offered)
+        return view
+
+    async def forget_bundle(self, workspace: str, bundle: str) -> None:
+        """Let go of what a bundle that was removed has offered and declared."""
+        await self.schedules.forget_bundle(workspace, bundle)
+        await self.tasks.forget_bundle(workspace, bundle)
 
     async def whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a verb of several writes to its end, even when its caller goes away."""
@@ -371,9 +444,14 @@ class Engine:
 
     def _end_runs_of(self, grant: Grant) -> None:
         """Settle what a program leaves that has ended; a verb, for the ledger outlives those."""
-        task = asyncio.create_task(end_unfinished(grant, self.recorder))
-        self._verbs.add(task)
-        task.add_done_callback(self._verbs.discard)
+        asked = self.is_stopping or was_asked(self.supervisor, grant.workspace, grant.bundle)
+        for work in (
+            end_unfinished(grant, self.recorder),
+            self.tasks.worker_gone(grant.generation_id, was_asked=asked),
+        ):
+            task = asyncio.create_task(work)
+            self._verbs.add(task)
+            task.add_done_callback(self._verbs.discard)
 
     async def _close_verbs(self) -> None:
         await asyncio.gather(*self._verbs, return_exceptions=True)
@@ -399,9 +477,9 @@ class Engine:
         """Find a program on the daemon's PATH."""
         return shutil.which(program, path=self._environ.get("PATH"))
 
-    def facade(self, actor: str) -> Facade:
+    def facade(self, actor: str, generation_id: str | None = None) -> Facade:
         """Return the verbs, bound to who asks."""
-        return Facade(self, actor)
+        return Facade(self, actor, generation_id)
 
     def on_shutdown_request(self, callback: Callable[[], None]) -> None:
         """Call this when a client asks the daemon to stop."""

@@ -12,6 +12,8 @@ from roost.bundles import displayed
 from roost.engine.credential_changes import CredentialChanges
 from roost.engine.facade_installs import InstallVerbs
 from roost.engine.facade_runs import RunVerbs
+from roost.engine.facade_snapshots import SnapshotVerbs
+from roost.engine.facade_tasks import TaskVerbs
 from roost.engine.impact import check_action, impact_of
 from roost.engine.installs import discard_files
 from roost.engine.settings_changes import SettingsChanges
@@ -51,12 +53,13 @@ LABEL_LIMIT = 200
 logger = logging.getLogger(__name__)
 
 
-class Facade(InstallVerbs, RunVerbs):
+class Facade(InstallVerbs, RunVerbs, TaskVerbs, SnapshotVerbs):
     """Meets `EngineAPI` inside the daemon.
 
     Args:
         engine: a started engine.
         actor: who asks, as audit and transitions record it.
+        generation_id: whose token the actor has shown, if it is a program of a bundle.
     """
 
     # Daemon ------------------------------------------------------------------------------------
@@ -138,6 +141,8 @@ class Facade(InstallVerbs, RunVerbs):
         async with engine.supervisor.forgetting(workspace, name):
             versions = await engine.store.bundles.versions(workspace, name)
             await engine.store.bundles.remove(workspace, name)
+            await engine.forget_bundle(workspace, name)
+        await engine.snapshots.forget(workspace, name)
         for version in versions:
             await discard_files(self._engine, version.definition)
         await self._audit("bundle.remove", workspace, name, "ok", reason or "")
@@ -214,7 +219,10 @@ class Facade(InstallVerbs, RunVerbs):
             audit=self._audit,
             fit_reason=self._fit_reason,
         )
-        return await engine.whole(changes.change(workspace, name, change))
+        outcome = await engine.whole(changes.change(workspace, name, change))
+        if "snapshot" in outcome.changed:
+            await engine.snapshots.follow_policy(workspace, name)
+        return outcome
 
     # Credentials -------------------------------------------------------------------------------
 

@@ -28,11 +28,13 @@ class FacadeBase:
     Args:
         engine: a started engine.
         actor: who asks, as audit and transitions record it.
+        generation_id: whose token the actor has shown, if it is a program of a bundle.
     """
 
-    def __init__(self, engine: Engine, actor: str) -> None:
+    def __init__(self, engine: Engine, actor: str, generation_id: str | None = None) -> None:
         self._engine = engine
         self._actor = actor
+        self._generation_id = generation_id
 
     def _check_workspace(self, workspace: str) -> None:
         if workspace not in self._engine.workspaces:

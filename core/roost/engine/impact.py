@@ -47,6 +47,9 @@ async def impact_of(
     kind = slot.definition.kind
     clients = await incarnation.process.clients() or 0 if kind is BundleKind.WEB else 0
     dependents = running_dependents(slot, slots)
+    if kind is BundleKind.WORKER:
+        told = _worker_sentence(len(run_ids), len(dependents))
+        return Impact(run_ids, True, is_protected, told, dependents=dependents)
     is_known = kind in (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
     sentence = cut_sentence(len(run_ids), clients, len(dependents), is_known=is_known)
     return Impact(run_ids, is_known, is_protected, sentence, clients, dependents)
@@ -79,9 +82,20 @@ def cut_sentence(runs: int, clients: int, dependents: int, *, is_known: bool) ->
     parts = [cut]
     if not is_known:
         parts.append(UNSEEN.replace("what it", "what else it") if cut else UNSEEN)
-    if dependents:
-        parts.append(f"{_count(dependents, 'bundle')} depend{'s' * (dependents == 1)} on it")
+    parts.append(_dependents_words(dependents))
     return "; ".join(filter(None, parts))
+
+
+def _worker_sentence(runs: int, dependents: int) -> str:
+    """Say what becomes of the runs of a worker: it gives them back, and their tasks decide."""
+    given = f"interrupts {_count(runs, 'run')}, to go on or end as the task says" if runs else ""
+    return "; ".join(filter(None, (given, _dependents_words(dependents))))
+
+
+def _dependents_words(dependents: int) -> str:
+    if not dependents:
+        return ""
+    return f"{_count(dependents, 'bundle')} depend{'s' * (dependents == 1)} on it"
 
 
 def _cut_sentence(runs: int, clients: int) -> str:

@@ -9,11 +9,14 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from roost.errors import RoostError
 from roost.runs import Ending, RunRecorder
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TOKEN_BYTES = 32
 
@@ -25,13 +28,15 @@ RUNS_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one token allows: to report runs of one workspace, in the name of one bundle."""
+    """What one token allows, in one workspace and in the name of one bundle."""
 
     workspace: str
     bundle: str
     generation_id: str
     _run_ids: OrderedDict[str, bool] = field(default_factory=OrderedDict, repr=False)
     """Each with whether it goes on."""
+    _held: OrderedDict[str, None] = field(default_factory=OrderedDict, repr=False)
+    _followed: OrderedDict[str, None] = field(default_factory=OrderedDict, repr=False)
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -41,8 +46,7 @@ class Grant:
     def own(self, run_id: str) -> None:
         """Remember a run that was begun with this token."""
         self._run_ids[run_id] = True
-        while len(self._run_ids) > RUNS_REMEMBERED:
-            self._run_ids.popitem(last=False)
+        _forget_oldest(self._run_ids)
 
     def finished(self, run_id: str) -> None:
         """Remember that a run was finished; it can still be read."""
@@ -51,6 +55,28 @@ class Grant:
     def owns(self, run_id: str) -> bool:
         """Say whether a run was begun with this token."""
         return run_id in self._run_ids
+
+    def hold(self, run_id: str) -> None:
+        """Remember a run that was claimed with this token; what becomes of it is its task's."""
+        self._held[run_id] = None
+        self._held.move_to_end(run_id)
+        _forget_oldest(self._held)
+
+    def holds(self, run_id: str) -> bool:
+        """Say whether a run was claimed with this token."""
+        if run_id in self._held:
+            self._held.move_to_end(run_id)  # one that is reported for is not the oldest
+            return True
+        return False
+
+    def follow(self, run_id: str) -> None:
+        """Remember a run that was submitted with this token: it can be read."""
+        self._followed[run_id] = None
+        _forget_oldest(self._followed)
+
+    def knows(self, run_id: str) -> bool:
+        """Say whether a run was begun, claimed or submitted with this token."""
+        return run_id in self._run_ids or run_id in self._held or run_id in self._followed
 
 
 class Tokens:
@@ -99,6 +125,11 @@ async def end_unfinished(grant: Grant, recorder: RunRecorder) -> None:
             await recorder.finalize(grant.workspace, run_id, GONE)
         except RoostError:
             logger.exception("run %s is left to the sweep: its program has ended", run_id)
+
+
+def _forget_oldest(runs: OrderedDict[str, T]) -> None:
+    while len(runs) > RUNS_REMEMBERED:
+        runs.popitem(last=False)
 
 
 def _hash(token: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from roost.engine.why.causes import remedy
 from roost.engine.why.elsewhere import address_of, mended_by, seen_now
 from roost.engine.why.output import stream_lines
+from roost.engine.why.registered import check_hello, check_offered
 from roost.engine.why.steps import Trouble, failed, passed, unknown
 from roost.engine.why.subject import Subject
 from roost.engine.why.words import span
@@ -21,6 +22,8 @@ ERRORS_SHOWN = 7
 def check_handshake(subject: Subject) -> WhyStep:
     """Look whether the server speaks MCP with us."""
     check = WhyCheck.HANDSHAKE
+    if subject.definition.kind is BundleKind.WORKER:
+        return check_hello(subject)
     if subject.definition.kind in _KINDS:
         return unknown(check, f"{_KINDS[subject.definition.kind]} has no handshake")
     if subject.failed_check is check:
@@ -94,6 +97,8 @@ def _http_way_out(subject: Subject) -> str:
 def check_tools(subject: Subject) -> WhyStep:
     """Look whether the server listed its tools."""
     check = WhyCheck.TOOLS
+    if subject.definition.kind is BundleKind.WORKER:
+        return check_offered(subject)
     if subject.definition.kind in _KINDS:
         return unknown(check, f"{_KINDS[subject.definition.kind]} has no tools")
     if subject.failed_check is check:

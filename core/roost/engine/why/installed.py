@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from roost.bundles import FilledIn
+from roost.bundles import FilledIn, worker_directory
 from roost.engine.why.causes import remedy
 from roost.engine.why.elsewhere import address_of
 from roost.engine.why.output import stream_lines
@@ -56,6 +56,12 @@ def _trouble_with_root(subject: Subject) -> Trouble | None:
         said = f"the directory of its app is gone: {source.origin}"
         return Trouble(
             said, f"bring it back, or {way_out} --app", _listing(source.origin), "bundle.add"
+        )
+    module_dir = worker_directory(subject.definition)
+    if module_dir is not None and not os.path.isdir(module_dir):
+        said = f"the directory of its module is gone: {module_dir}"
+        return Trouble(
+            said, f"bring it back, or {way_out} --worker", _listing(module_dir), "bundle.add"
         )
     if root is None:
         return None

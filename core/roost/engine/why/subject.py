@@ -42,6 +42,7 @@ _LAST_STEP = {
     BundleKind.MCP_HTTP: WhyCheck.TOOLS,
     BundleKind.WEB: WhyCheck.PROBE,
     BundleKind.COMMAND: WhyCheck.SPAWN,
+    BundleKind.WORKER: WhyCheck.HANDSHAKE,
 }
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
 import roost
 from roost.api.bearer import Bearer, TokenSource
 from roost.api.frames import EngineFrames
 from roost.api.gate import Gate
 from roost.api.refusals import install_error_handlers
-from roost.api.routes import bundles, credentials, daemon, imports, logs, runs, vault
-from roost.api.routes.common import EVERYWHERE
+from roost.api.routes import (
+    bundles,
+    credentials,
+    daemon,
+    imports,
+    logs,
+    runs,
+    snapshots,
+    tasks,
+    vault,
+)
 from roost.api.source import EngineSource
 from roost.clock import Clock
 
@@ -21,8 +33,24 @@ _TAGS = [
     {"name": "credentials", "description": "Forms are read, values are only written"},
     {"name": "vault", "description": "The key that credentials are sealed with"},
     {"name": "runs", "description": "Records of work, and the tools whose calls are runs"},
+    {"name": "tasks", "description": "Durable tasks, their workers and their schedules"},
+    {"name": "snapshots", "description": "Prepared starts of bundles"},
     {"name": "logs", "description": "What the bundles wrote"},
 ]
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Describe the API, once somebody asks for it."""
+        if self.openapi_schema is None:
+            self.openapi_schema = get_openapi(
+                title=self.title,
+                summary=self.summary,
+                version=self.version,
+                tags=self.openapi_tags,
+                routes=[route.described() for route in self.state.routes],
+            )
+        return self.openapi_schema
 
 
 def create_app(source: EngineSource, *, clock: Clock, tokens: TokenSource | None = None) -> FastAPI:
@@ -33,7 +61,7 @@ def create_app(source: EngineSource, *, clock: Clock, tokens: TokenSource | None
         clock: measures the silence of event streams.
         tokens: knows what supervised programs show; None knows no token.
     """
-    app = FastAPI(
+    app = _App(
         title="Roost",
         summary="The control plane for apps, over the daemon's own socket",
         version=roost.__version__,
@@ -42,8 +70,6 @@ def create_app(source: EngineSource, *, clock: Clock, tokens: TokenSource | None
         docs_url=None,  # both pages load their scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
-        responses=EVERYWHERE,
-        generate_unique_id_function=lambda route: route.name,
     )
     app.state.source = source
     app.state.frames = EngineFrames(source.bus.start_id)
@@ -51,9 +77,7 @@ def create_app(source: EngineSource, *, clock: Clock, tokens: TokenSource | None
     install_error_handlers(app)
     app.add_middleware(Bearer, tokens=tokens)
     app.add_middleware(Gate)
-    modules = (daemon, bundles, imports, credentials, vault, runs, logs)
-    routers = [module.router for module in modules]
-    for router in routers:
-        app.include_router(router)
-    app.state.routes = [route for router in routers for route in router.routes]
+    modules = (daemon, bundles, imports, credentials, vault, runs, tasks, snapshots, logs)
+    app.state.routes = [route for module in modules for route in module.router.routes]
+    app.router.routes.extend(app.state.routes)  # including a router makes each route a second time
     return app

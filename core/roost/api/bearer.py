@@ -1,8 +1,13 @@
-"""What a token opens: runs of its own, to begin, report, finish and read. Nothing else."""
+"""What a token opens, and nothing else.
+
+Runs of its own, to begin, report, finish and read. Tasks, to submit. And to a worker the runs that
+it has claimed.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,15 +16,35 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from roost.api.refusals import refusal
 from roost.contract import EngineAPI
 from roost.errors import NotFound, RunNotFound
-from roost.models import BeginRequest, FinishRequest, RunDetail, RunLease, RunReport, RunView
+from roost.models import (
+    BeginRequest,
+    ClaimedRun,
+    ClaimRequest,
+    FinishRequest,
+    ReleaseRequest,
+    RunDetail,
+    RunEvent,
+    RunLease,
+    RunReport,
+    RunView,
+    SubmitOutcome,
+    SubmitRequest,
+    TaskEnd,
+    TaskReport,
+    WorkerHello,
+    WorkerView,
+)
 
 GRANT = "roost.grant"
 """Where a request's scope holds what its token allows."""
 
 _OPEN = (
     ("POST", re.compile(r"/v1/workspaces/([^/]+)/runs")),
-    ("GET", re.compile(r"/v1/workspaces/([^/]+)/runs/[^/]+")),
+    ("GET", re.compile(r"/v1/workspaces/([^/]+)/runs/[^/]+(?:/events)?")),
     ("POST", re.compile(r"/v1/workspaces/([^/]+)/runs/[^/]+/(?:report|finish)")),
+    ("POST", re.compile(r"/v1/workspaces/([^/]+)/tasks/[^/]+/runs")),
+    ("POST", re.compile(r"/v1/workspaces/([^/]+)/(?:workers|claims)")),
+    ("POST", re.compile(r"/v1/workspaces/([^/]+)/runs/[^/]+/task/(?:report|end|release)")),
 )
 
 
@@ -36,6 +61,11 @@ class Grant(Protocol):
         """The bundle in whose name it reports."""
         ...
 
+    @property
+    def generation_id(self) -> str:
+        """The generation that was handed it."""
+        ...
+
     def own(self, run_id: str) -> None:
         """Remember a run that was begun with it."""
         ...
@@ -46,6 +76,22 @@ class Grant(Protocol):
 
     def finished(self, run_id: str) -> None:
         """Remember that a run was finished with it."""
+        ...
+
+    def hold(self, run_id: str) -> None:
+        """Remember a run that was claimed with it."""
+        ...
+
+    def holds(self, run_id: str) -> bool:
+        """Say whether a run was claimed with it."""
+        ...
+
+    def follow(self, run_id: str) -> None:
+        """Remember a run that was submitted with it."""
+        ...
+
+    def knows(self, run_id: str) -> bool:
+        """Say whether a run was begun, claimed or submitted with it."""
         ...
 
 
@@ -81,8 +127,8 @@ class Bearer:
         if grant is None or not _is_open(scope["method"], scope["path"], grant.workspace):
             where = f"{scope['method']} {scope['path']}"
             error = NotFound(
-                f"there is no {where} for this token; it reports runs of its own workspace while "
-                "its program runs"
+                f"there is no {where} for this token; it reports runs and submits tasks of its own "
+                "workspace while its program runs"
             )
             await refusal(error)(scope, receive, send)
             return
@@ -110,11 +156,12 @@ class ReportingEngine:
     async def begin_run(self, workspace: str, request: BeginRequest) -> RunLease:
         """Begin a run of the bundle, or of one of its runs."""
         if request.parent is not None:
-            self._check(request.parent)
-        bundle, key = self._grant.bundle, request.idempotency_key
-        # Keys of its own, or it could take over what somebody else has begun under one.
-        own_key = None if key is None else f"{bundle}:{key}"
-        wanted = replace(request, bundle=bundle, idempotency_key=own_key)
+            self._check_parent(request.parent)
+        wanted = replace(
+            request,
+            bundle=self._grant.bundle,
+            idempotency_key=self._own_key(request.idempotency_key),
+        )
         lease = await self._engine.begin_run(workspace, wanted)
         self._grant.own(lease.run.id)
         return lease
@@ -133,11 +180,67 @@ class ReportingEngine:
 
     async def run(self, workspace: str, run_id: str) -> RunDetail:
         """Read an own run."""
-        self._check(run_id)
+        self._check_known(run_id)
         return await self._engine.run(workspace, run_id)
+
+    def run_events(self, workspace: str, run_id: str, *, after: int = 0) -> AsyncIterator[RunEvent]:
+        """Follow an own run."""
+        self._check_known(run_id)
+        return self._engine.run_events(workspace, run_id, after=after)
+
+    async def submit_task(self, workspace: str, task: str, request: SubmitRequest) -> SubmitOutcome:
+        """Submit a task, perhaps as a child of an own run."""
+        if request.parent is not None:
+            self._check_parent(request.parent)
+        wanted = replace(request, idempotency_key=self._own_key(request.idempotency_key))
+        outcome = await self._engine.submit_task(workspace, task, wanted)
+        self._grant.follow(outcome.run.id)
+        return outcome
+
+    async def register_worker(self, workspace: str, hello: WorkerHello) -> WorkerView:
+        """Register the bundle as a worker."""
+        return await self._engine.register_worker(workspace, hello)
+
+    async def claim_runs(self, workspace: str, request: ClaimRequest) -> tuple[ClaimedRun, ...]:
+        """Claim runs, which are its own from then on."""
+        claimed = await self._engine.claim_runs(workspace, request)
+        for found in claimed:
+            self._grant.hold(found.run.id)
+        return claimed
+
+    async def report_task(self, workspace: str, run_id: str, report: TaskReport) -> RunLease:
+        """Report for a claimed run."""
+        self._check_held(run_id)
+        return await self._engine.report_task(workspace, run_id, report)
+
+    async def end_task(self, workspace: str, run_id: str, end: TaskEnd) -> RunView:
+        """End an attempt at a claimed run."""
+        self._check_held(run_id)
+        return await self._engine.end_task(workspace, run_id, end)
+
+    async def release_task(self, workspace: str, run_id: str, release: ReleaseRequest) -> RunView:
+        """Give a claimed run back."""
+        self._check_held(run_id)
+        return await self._engine.release_task(workspace, run_id, release)
+
+    def _own_key(self, key: str | None) -> str | None:
+        """Return a key of its own, or it could take over what somebody else has begun under one."""
+        return None if key is None else f"{self._grant.bundle}:{key}"
 
     def _check(self, run_id: str) -> None:
         if not self._grant.owns(run_id):
+            raise RunNotFound(run_id)
+
+    def _check_held(self, run_id: str) -> None:
+        if not self._grant.holds(run_id):
+            raise RunNotFound(run_id)
+
+    def _check_parent(self, run_id: str) -> None:
+        if not self._grant.owns(run_id) and not self._grant.holds(run_id):
+            raise RunNotFound(run_id)
+
+    def _check_known(self, run_id: str) -> None:
+        if not self._grant.knows(run_id):
             raise RunNotFound(run_id)
 
 

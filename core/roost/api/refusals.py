@@ -22,6 +22,7 @@ from roost.errors import (
     NotFound,
     Refused,
     RoostError,
+    SnapshotFailed,
     Unavailable,
 )
 
@@ -34,6 +35,7 @@ _STATUSES: tuple[tuple[type[RoostError], int], ...] = (
     (Conflict, 409),
     (Refused, 409),
     (Unavailable, 503),
+    (SnapshotFailed, 409),
 )
 
 _UNSAFE_PROBLEMS = frozenset({"value_error", "assertion_error"})
@@ -95,7 +97,12 @@ async def _on_roost_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoostError)
     if status_of(error) == 500:
         logger.error("%s %s failed: %s", request.method, request.url.path, error, exc_info=error)
-    return refusal(error)
+    return refusal(error, headers=_headers_of(error))
+
+
+def _headers_of(error: RoostError) -> dict[str, str] | None:
+    seconds = error.details.get("retry_after_s")
+    return None if seconds is None else {"retry-after": str(seconds)}
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

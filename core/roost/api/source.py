@@ -26,32 +26,44 @@ class EngineSource(Protocol):
         """The one numbered stream of changes."""
         ...
 
-    def facade(self, actor: str) -> EngineAPI:
-        """Return the engine as seen by one actor, whose name its records will carry."""
+    def facade(self, actor: str, generation_id: str | None = None) -> EngineAPI:
+        """Return the engine as seen by one actor, whose name its records will carry.
+
+        Args:
+            generation_id: whose token the actor has shown, if it is a program of a bundle.
+        """
         ...
 
 
-def _source(request: Request) -> EngineSource:
+# The dependencies are coroutines, which have nothing to wait for: FastAPI would run functions in
+# threads of their own, and each way there and back is longer than all that they do.
+
+
+async def _source(request: Request) -> EngineSource:
+    return _source_of(request)
+
+
+def _source_of(request: Request) -> EngineSource:
     source: EngineSource = request.app.state.source
     return source
 
 
-def _engine(request: Request) -> EngineAPI:
+async def _engine(request: Request) -> EngineAPI:
     grant: Grant | None = request.scope.get(GRANT)
     if grant is not None:
         # Whatever else a route asks of the engine is not there: a fault, never a way in.
-        own = ReportingEngine(_source(request).facade(grant.bundle), grant)
+        own = ReportingEngine(_source_of(request).facade(grant.bundle, grant.generation_id), grant)
         return cast(EngineAPI, own)
     address = request.client.host if request.client else ""
-    return _source(request).facade(actor_name(address))
+    return _source_of(request).facade(actor_name(address))
 
 
-def _frames(request: Request) -> EngineFrames:
+async def _frames(request: Request) -> EngineFrames:
     frames: EngineFrames = request.app.state.frames
     return frames
 
 
-def _clock(request: Request) -> Clock:
+async def _clock(request: Request) -> Clock:
     clock: Clock = request.app.state.clock
     return clock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 from roost.client.http_socket import HttpSocket
@@ -19,6 +19,8 @@ from roost.models import (
     BundleView,
     CallRequest,
     Change,
+    ClaimedRun,
+    ClaimRequest,
     Closing,
     CredentialForm,
     CredentialOutcome,
@@ -38,6 +40,7 @@ from roost.models import (
     InstallPlan,
     InstallRequest,
     LogPage,
+    ReleaseRequest,
     RespawnResult,
     RunDetail,
     RunEvent,
@@ -45,18 +48,33 @@ from roost.models import (
     RunQuery,
     RunReport,
     RunView,
+    ScheduleSpec,
+    ScheduleView,
     SettingsChange,
     SettingsOutcome,
     Snapshot,
+    SnapshotDetail,
+    SnapshotPolicy,
+    SnapshotView,
     StopOutcome,
+    SubmitOutcome,
+    SubmitRequest,
     SupersedeOutcome,
+    TaskEnd,
+    TaskReport,
+    TaskRunDetail,
+    TaskView,
     ToolView,
     UpgradeOutcome,
     UpgradeRequest,
     VaultView,
     WhyReport,
+    WorkerHello,
+    WorkerView,
     WorkspaceView,
 )
+
+T = TypeVar("T")
 
 
 class HttpEngine:
@@ -120,23 +138,23 @@ class HttpEngine:
         Raises:
             RoostError: what `call_tool` raises; no run was begun.
         """
-        return self._begin_and_follow(f"{_bundle_path(workspace, name)}/calls", request)
+        return self._begin_and_follow(f"{_bundle_path(workspace, name)}/calls", request, RunView)
 
     def exec_and_follow(
         self, workspace: str, request: ExecRequest
     ) -> AsyncGenerator[RunView | RunEvent, None]:
         """Begin a command and follow it in one request, see `call_and_follow`."""
-        return self._begin_and_follow(f"{_workspace_path(workspace)}/exec", request)
+        return self._begin_and_follow(f"{_workspace_path(workspace)}/exec", request, RunView)
 
     async def _begin_and_follow(
-        self, path: str, request: object
-    ) -> AsyncGenerator[RunView | RunEvent, None]:
+        self, path: str, request: object, first: type[T]
+    ) -> AsyncGenerator[T | RunEvent, None]:
         async with aclosing(self._socket.stream(path, {}, body=request)) as stream:
             async for sent in stream:
                 if sent.name == "closing":
                     return
-                if sent.name == "run":
-                    yield self._socket.decoded(sent.data, RunView)
+                if sent.name in ("run", "submitted"):
+                    yield self._socket.decoded(sent.data, first)
                 else:
                     yield self._socket.decoded(sent.data, RunEvent)
 
@@ -334,6 +352,93 @@ class HttpEngine:
         body = {"scope": scope, "expected": expected, "wait_s": wait_s}
         return await self._socket.act("POST", path, SupersedeOutcome, body)
 
+    # Tasks
+
+    async def tasks(self, workspace: str | None = None) -> tuple[TaskView, ...]:
+        return await self._socket.get("/v1/tasks", tuple[TaskView, ...], {"workspace": workspace})
+
+    async def submit_task(self, workspace: str, task: str, request: SubmitRequest) -> SubmitOutcome:
+        path = f"{_workspace_path(workspace)}/tasks/{_segment(task)}/runs"
+        return await self._socket.act("POST", path, SubmitOutcome, request)
+
+    def submit_and_follow(
+        self, workspace: str, task: str, request: SubmitRequest
+    ) -> AsyncGenerator[SubmitOutcome | RunEvent, None]:
+        """Submit a task and follow its run in one request: the outcome first, then all events."""
+        path = f"{_workspace_path(workspace)}/tasks/{_segment(task)}/runs"
+        return self._begin_and_follow(path, request, SubmitOutcome)
+
+    async def task_run(self, workspace: str, run_id: str) -> TaskRunDetail:
+        return await self._socket.get(f"{_run_path(workspace, run_id)}/task", TaskRunDetail)
+
+    async def resume_run(self, workspace: str, run_id: str) -> RunView:
+        return await self._socket.act("POST", f"{_run_path(workspace, run_id)}/resume", RunView)
+
+    async def register_worker(self, workspace: str, hello: WorkerHello) -> WorkerView:
+        path = f"{_workspace_path(workspace)}/workers"
+        return await self._socket.act("POST", path, WorkerView, hello)
+
+    async def claim_runs(self, workspace: str, request: ClaimRequest) -> tuple[ClaimedRun, ...]:
+        path = f"{_workspace_path(workspace)}/claims"
+        return await self._socket.act("POST", path, tuple[ClaimedRun, ...], request)
+
+    async def report_task(self, workspace: str, run_id: str, report: TaskReport) -> RunLease:
+        path = f"{_run_path(workspace, run_id)}/task/report"
+        return await self._socket.act("POST", path, RunLease, report)
+
+    async def end_task(self, workspace: str, run_id: str, end: TaskEnd) -> RunView:
+        path = f"{_run_path(workspace, run_id)}/task/end"
+        return await self._socket.act("POST", path, RunView, end)
+
+    async def release_task(self, workspace: str, run_id: str, release: ReleaseRequest) -> RunView:
+        path = f"{_run_path(workspace, run_id)}/task/release"
+        return await self._socket.act("POST", path, RunView, release)
+
+    async def schedules(self, workspace: str | None = None) -> tuple[ScheduleView, ...]:
+        query = {"workspace": workspace}
+        return await self._socket.get("/v1/schedules", tuple[ScheduleView, ...], query)
+
+    async def put_schedule(self, workspace: str, spec: ScheduleSpec) -> ScheduleView:
+        path = f"{_workspace_path(workspace)}/schedules"
+        return await self._socket.act("POST", path, ScheduleView, spec)
+
+    async def pause_schedule(self, workspace: str, name: str, *, paused: bool) -> ScheduleView:
+        path = f"{_schedule_path(workspace, name)}/pause"
+        return await self._socket.act("POST", path, ScheduleView, {"paused": paused})
+
+    async def fire_schedule(self, workspace: str, name: str) -> SubmitOutcome:
+        path = f"{_schedule_path(workspace, name)}/fire"
+        return await self._socket.act("POST", path, SubmitOutcome)
+
+    async def remove_schedule(self, workspace: str, name: str) -> ActionResult:
+        return await self._socket.act("DELETE", _schedule_path(workspace, name), ActionResult)
+
+    # Snapshots
+
+    async def snapshots(self, workspace: str | None = None) -> tuple[SnapshotView, ...]:
+        query = {"workspace": workspace}
+        return await self._socket.get("/v1/snapshots", tuple[SnapshotView, ...], query)
+
+    async def snapshot(self, workspace: str, name: str) -> SnapshotDetail:
+        return await self._socket.get(_snapshot_path(workspace, name), SnapshotDetail)
+
+    async def build_snapshot(self, workspace: str, name: str) -> SnapshotView:
+        path = f"{_snapshot_path(workspace, name)}/build"
+        return await self._socket.act("POST", path, SnapshotView)
+
+    async def verify_snapshot(self, workspace: str, name: str) -> SnapshotView:
+        path = f"{_snapshot_path(workspace, name)}/verify"
+        return await self._socket.act("POST", path, SnapshotView)
+
+    async def remove_snapshot(self, workspace: str, name: str) -> ActionResult:
+        return await self._socket.act("DELETE", _snapshot_path(workspace, name), ActionResult)
+
+    async def set_snapshot_policy(
+        self, workspace: str, name: str, policy: SnapshotPolicy
+    ) -> SnapshotView:
+        path = f"{_snapshot_path(workspace, name)}/policy"
+        return await self._socket.act("POST", path, SnapshotView, {"policy": policy})
+
     # Logs
 
     async def log_page(
@@ -374,3 +479,11 @@ def _bundle_path(workspace: str, name: str) -> str:
 
 def _run_path(workspace: str, run_id: str) -> str:
     return f"{_workspace_path(workspace)}/runs/{_segment(run_id)}"
+
+
+def _schedule_path(workspace: str, name: str) -> str:
+    return f"{_workspace_path(workspace)}/schedules/{_segment(name)}"
+
+
+def _snapshot_path(workspace: str, name: str) -> str:
+    return f"{_bundle_path(workspace, name)}/snapshot"

@@ -76,6 +76,10 @@ def reason_of(grounds: Grounds | None) -> str | None:
     return grounds.reason if grounds else None
 
 
+def _name_of(route: APIRoute) -> str:
+    return route.name
+
+
 class _StrictRequest(Request):
     _value: Any = ...
 
@@ -87,7 +91,20 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is standard JSON of just the kinds that are described."""
+    """A route whose body is standard JSON of just the kinds that are described.
+
+    It answers without the schemas of its answers: only the description of the API needs them, and
+    to make them for all routes would be a good part of the daemon's start.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["generate_unique_id_function"] = _name_of
+        self._described = options | {"responses": EVERYWHERE | (options["responses"] or {})}
+        super().__init__(path, endpoint, **options | {"response_model": None, "responses": None})
+
+    def described(self) -> APIRoute:
+        """Return the same route with the schemas of all that it answers."""
+        return APIRoute(self.path, self.endpoint, **self._described)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

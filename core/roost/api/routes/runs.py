@@ -63,14 +63,26 @@ class Beginnings:
 
     def answer(self, run: RunView) -> Response:
         """Return the answer; the stream holds every event, whenever the viewer begins to read."""
+        return self.followed(run) or reply(run, 201)
+
+    def followed(self, run: RunView, first: bytes | None = None) -> Response | None:
+        """Return the stream of a run and its events; None where none was asked for.
+
+        Args:
+            first: the frame that begins it; None is one with the run.
+        """
         if not self._wants_stream:
-            return reply(run, 201)
+            return None
         followed = self._engine.run_events(run.workspace, run.id)
-        frames = _begun_frames(run, followed, self._source.bus)
+        frames = _begun_frames(first or frame("run", run), followed, self._source.bus)
         return EventStream(frames, self._clock, status=201)
 
 
-Begun = Annotated[Beginnings, Depends()]
+async def _beginnings(request: Request, engine: Engine, source: Source, clock: Time) -> Beginnings:
+    return Beginnings(request, engine, source, clock)
+
+
+Begun = Annotated[Beginnings, Depends(_beginnings)]
 
 
 def accepts_events(accept: str) -> bool:
@@ -217,9 +229,9 @@ def _sequence_number(text: str | None) -> int | None:
 
 
 async def _begun_frames(
-    run: RunView, followed: AsyncIterator[RunEvent], bus: EventBus
+    first: bytes, followed: AsyncIterator[RunEvent], bus: EventBus
 ) -> AsyncGenerator[bytes, None]:
-    yield frame("run", run)
+    yield first
     async with aclosing(_run_frames(followed, bus)) as frames:
         async for piece in frames:
             yield piece

@@ -11,7 +11,7 @@ from roost.cli.install_request import SOURCE_OPTIONS, read_request
 from roost.cli.plan_text import note_plan, plan_lines, show_plan
 from roost.cli.references import find_workspace, workspace_path
 from roost.cli.session import Session
-from roost.cli.setting_options import OPTIONS, read_limits, read_settings
+from roost.cli.setting_options import OPTIONS, read_how, read_limits, read_settings
 from roost.cli.verb import Verb
 from roost.client.wire import Wire
 from roost.errors import Refused
@@ -38,12 +38,14 @@ def _add(session: Session, given: Arguments) -> int:
 
 
 def _with_settings(request: InstallRequest, given: Arguments) -> InstallRequest:
+    how = read_how(given)
     return replace(
         request,
         name=given.one("name"),
         settings=BundleSettings(
             protected=given.has("protected"),
             **read_settings(given),
+            snapshot_how=None if how is None else how.backend,
             limits=ResourceLimits(**read_limits(given)),
         ),
         after=tuple(dict.fromkeys(given.every("after"))),

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from roost.cli.arguments import Arguments, Option, usage_error
-from roost.cli.exit_codes import INTERRUPTED, OK
-from roost.cli.references import BundleRef, find_bundle, run_path
-from roost.cli.run_outcome import event_line, outcome_code, outcome_sentence, result_text
+from roost.cli.followed_run import follow, print_begun
+from roost.cli.references import BundleRef, find_bundle
 from roost.cli.session import Session
 from roost.cli.verb import Verb
-from roost.client.json_text import parse
-from roost.client.sse import ServerEvent
 from roost.client.wire import Wire
-from roost.errors import DaemonUnreachable, ShuttingDown
 from roost.models import CallRequest
 from roost.models.codec import to_json
 
@@ -32,54 +28,9 @@ def _call(session: Session, given: Arguments) -> int:
         idempotency_key=given.one("key"),
     )
     if given.has("detach"):
-        return _print_begun(session, wire.send("POST", bundle.path("calls"), to_json(request)))
-    return _follow(session, wire, wire.begin_and_follow(bundle.path("calls"), to_json(request)))
-
-
-def _print_begun(session: Session, run: Mapping[str, Any]) -> int:
-    if session.is_json:
-        session.terminal.json(run)
-    else:
-        session.terminal.prose(run["id"])
-        session.terminal.note(f"`roost run follow {run['id']}` shows how it goes")
-    return OK
-
-
-def _follow(session: Session, wire: Wire, events: Iterator[ServerEvent]) -> int:
-    """Show a run that the first event begins, until it has settled or is stopped."""
-    first = next(events, None)
-    if first is None:
-        raise ShuttingDown
-    run = parse(first.data.encode())
-    try:
-        for event in events:
-            session.terminal.note(event_line(parse(event.data.encode())))
-    except KeyboardInterrupt:
-        return _stop(session, wire, run)
-    except DaemonUnreachable:
-        session.terminal.note(f"run {run['id']} may go on; `roost run follow {run['id']}` shows it")
-        raise
-    return _finish(session, wire, run)
-
-
-def _finish(session: Session, wire: Wire, run: Mapping[str, Any]) -> int:
-    detail = wire.get(run_path(run["workspace"], run["id"]))
-    settled = detail["run"]
-    if session.is_json:
-        session.terminal.json(detail)
-    else:
-        if detail["result"] is not None:
-            session.terminal.raw(result_text(detail["result"]))
-        if settled["status"] != "succeeded":
-            session.terminal.note(f"roost: {outcome_sentence(settled)}")
-    return outcome_code(settled)
-
-
-def _stop(session: Session, wire: Wire, run: Mapping[str, Any]) -> int:
-    session.terminal.note(f"stopping run {run['id']}; ctrl-C again leaves it to itself")
-    outcome = wire.send("POST", run_path(run["workspace"], run["id"], "stop"))
-    session.terminal.note(outcome["sentence"])
-    return INTERRUPTED
+        return print_begun(session, wire.send("POST", bundle.path("calls"), to_json(request)))
+    events = wire.begin_and_follow(bundle.path("calls"), to_json(request))
+    return follow(session, wire, events)
 
 
 def _arguments(wire: Wire, bundle: BundleRef, tool: str, given: Arguments) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from roost.cli.arguments import Arguments, Option, usage_error
-from roost.cli.exit_codes import ACTION_FAILED, INTERRUPTED, OK
+from roost.cli.exit_codes import ACTION_FAILED, INTERRUPTED
+from roost.cli.followed_run import print_begun
 from roost.cli.references import find_workspace, run_path, workspace_path
 from roost.cli.run_outcome import outcome_code, outcome_sentence
 from roost.cli.session import Session
@@ -17,8 +18,9 @@ from roost.cli.table import clean
 from roost.cli.terminal import checked_text
 from roost.cli.verb import Verb
 from roost.client.json_text import parse
+from roost.client.sse import ServerEvent
 from roost.client.wire import Wire
-from roost.errors import DaemonUnreachable
+from roost.errors import DaemonUnreachable, ShuttingDown
 from roost.models import ExecRequest
 from roost.models.codec import to_json
 
@@ -33,10 +35,14 @@ def _exec(session: Session, given: Arguments) -> int:
     request = _request(session, given)
     wire = session.actor()
     workspace = find_workspace(session, wire)
-    run = wire.send("POST", f"{workspace_path(workspace)}/exec", to_json(request))
+    path, body = f"{workspace_path(workspace)}/exec", to_json(request)
     if given.has("detach"):
-        return _print_begun(session, run)
-    return _Following(session, wire, run).to_the_end()
+        return print_begun(session, wire.send("POST", path, body))
+    events = wire.begin_and_follow(path, body)
+    first = next(events, None)
+    if first is None:
+        raise ShuttingDown
+    return _Following(session, wire, parse(first.data.encode()), events).to_the_end()
 
 
 def _request(session: Session, given: Arguments) -> ExecRequest:
@@ -72,21 +78,15 @@ def _variables(session: Session, given: Arguments) -> dict[str, str]:
     return values
 
 
-def _print_begun(session: Session, run: Mapping[str, Any]) -> int:
-    if session.is_json:
-        session.terminal.json(run)
-    else:
-        session.terminal.prose(run["id"])
-        session.terminal.note(f"`roost run follow {run['id']}` shows how it goes")
-    return OK
-
-
 class _Following:
     """One command that is followed until it has settled or is left to itself."""
 
-    def __init__(self, session: Session, wire: Wire, run: Mapping[str, Any]) -> None:
+    def __init__(
+        self, session: Session, wire: Wire, run: Mapping[str, Any], events: Iterator[ServerEvent]
+    ) -> None:
         self._session = session
         self._wire = wire
+        self._events: Iterator[ServerEvent] | None = events
         self._id = run["id"]
         self._workspace = run["workspace"]
         self._seen = 0
@@ -113,14 +113,21 @@ class _Following:
                 raise
 
     def _show_output(self) -> None:
-        path = run_path(self._workspace, self._id, "events")
-        for sent in self._wire.follow(path, after=self._seen):
+        for sent in self._unseen():
             event = parse(sent.data.encode())
             if event["kind"] == "output":
                 self._print(event)
             elif event["kind"] == "reload":
                 self._note("roost: some output before this is not kept any more")
             self._seen = event["seq"]
+
+    def _unseen(self) -> Iterator[ServerEvent]:
+        """Return the stream that began the run, and another one once that was left."""
+        events, self._events = self._events, None
+        if events is not None:
+            return events
+        path = run_path(self._workspace, self._id, "events")
+        return self._wire.follow(path, after=self._seen)
 
     def _print(self, event: Mapping[str, Any]) -> None:
         if event["current"] == _NOTE:

@@ -20,6 +20,7 @@ _KINDS = {
     "mcp-http": BundleKind.MCP_HTTP,
     "web": BundleKind.WEB,
     "command": BundleKind.COMMAND,
+    "worker": BundleKind.WORKER,
 }
 _ENVIRONMENT = ("env", "env-stdin")
 
@@ -30,7 +31,8 @@ SOURCE_OPTIONS = (
         "ENTRY",
         "the app's entry, such as app.py:app, or the server in a configuration",
     ),
-    Option("--python", "PATH", "the app's interpreter; Roost's own if not given"),
+    Option("--worker", "MODULE", "a Python module that registers tasks; it is in --directory"),
+    Option("--python", "PATH", "interpreter of an app or worker; Roost's own if not given"),
     Option("--mcpb", "PATH", "an MCPB archive, or a folder with its manifest"),
     Option("--sha256", "HEX", "take the archive only if this is its SHA-256"),
     Option("--mcp-servers", "FILE ENTRY", "an entry of a client's configuration"),
@@ -41,7 +43,7 @@ SOURCE_OPTIONS = (
     Option("--kind", "KIND", f"{', '.join(_KINDS)}; a command is `command` if not given"),
     Option("--port", "PORT", "fixed port of a web bundle; 0 or none: a free one each start"),
     Option("--ready-path", "PATH", "path that answers 2xx when a web bundle is ready: /"),
-    Option("--directory", "DIR", "working directory of a command"),
+    Option("--directory", "DIR", "working directory of a command; where a worker's module is"),
     Option("--env", "NAME", "pass this variable, with its value in your environment"),
     Option("--env-stdin", "NAME", "pass this variable, with a value typed or piped in"),
     Option("--header", "NAME", "send this header; X-Api-Key takes its value from X_API_KEY"),
@@ -78,7 +80,7 @@ def read_request(session: Session, given: Arguments, operands: list[str]) -> Ins
         python=_python(given),
         port=_port(given, request),
         ready_path=_ready_path(given, request),
-        directory=_directory(given),
+        directory=None if request.source is SourceKind.WORKER else _directory(given),
     )
 
 
@@ -126,6 +128,11 @@ def _app(given: Arguments) -> InstallRequest:
     )
 
 
+def _worker(given: Arguments) -> InstallRequest:
+    directory = _directory(given) or os.getcwd()
+    return InstallRequest(SourceKind.WORKER, path=directory, entry=given.one("worker"))
+
+
 def _archive(given: Arguments) -> InstallRequest:
     return InstallRequest(SourceKind.MCPB, path=_absolute(str(given.one("mcpb"))))
 
@@ -151,6 +158,7 @@ def _url(given: Arguments) -> InstallRequest:
 
 _READERS: dict[str, Callable[[Arguments], InstallRequest]] = {
     "app": _app,
+    "worker": _worker,
     "mcpb": _archive,
     "mcp-servers": _client_entry,
     "npm": _npm,
@@ -160,6 +168,7 @@ _READERS: dict[str, Callable[[Arguments], InstallRequest]] = {
 
 _REFUSED = {
     SourceKind.APP: ("script", "kind", "sha256", "resolve", *_HTTP, *_OF_A_COMMAND),
+    SourceKind.WORKER: ("script", "entry", "kind", "sha256", "resolve", *_HTTP),
     SourceKind.MCPB: (
         *("script", "kind", "entry", "resolve"),
         *(*_ENVIRONMENT, *_APP_ONLY, *_HTTP, *_OF_A_COMMAND),
@@ -180,6 +189,7 @@ _REFUSED = {
 
 _CALLED = {
     SourceKind.APP: "an app, which says itself what it is",
+    SourceKind.WORKER: "a worker, whose module says itself what it offers",
     SourceKind.MCPB: "an archive",
     SourceKind.MCP_SERVERS: "an entry of a client's configuration",
     SourceKind.NPM: "a package",
@@ -231,6 +241,8 @@ def _kind(given: Arguments, request: InstallRequest) -> BundleKind:
         return BundleKind.MCP_HTTP
     if request.source is SourceKind.COMMAND:
         return request.kind
+    if request.source is SourceKind.WORKER:
+        return BundleKind.WORKER
     return BundleKind.MCP_STDIO
 
 

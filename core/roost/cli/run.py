@@ -7,6 +7,7 @@ from typing import Any
 
 from roost.cli.arguments import Arguments, Option, usage_error
 from roost.cli.exit_codes import ACTION_FAILED, INTERRUPTED, OK, REFUSED
+from roost.cli.followed_run import print_begun
 from roost.cli.references import find_run, find_workspace, run_path, workspace_path
 from roost.cli.run_outcome import (
     as_json,
@@ -16,7 +17,7 @@ from roost.cli.run_outcome import (
     result_text,
 )
 from roost.cli.run_stops import VERB as STOP
-from roost.cli.run_text import run_facts, timeline
+from roost.cli.run_text import attempt_lines, journal_lines, run_facts, timeline
 from roost.cli.session import Session
 from roost.cli.setting_options import read_time
 from roost.cli.verb import Verb
@@ -52,6 +53,8 @@ def _show(session: Session, given: Arguments) -> int:
     if detail["input"] is not None:
         terminal.heading("Input")
         terminal.raw(as_json(detail["input"]))
+    if run["task"]:
+        _show_task(session, wire.get(run_path(workspace, run["id"], "task")))
     if detail["events"]:
         terminal.heading("Timeline")
         for line in timeline(run, detail["events"]):
@@ -60,6 +63,17 @@ def _show(session: Session, given: Arguments) -> int:
         terminal.heading("Result, cut" if detail["is_truncated"] else "Result")
         terminal.raw(result_text(detail["result"]))
     return OK
+
+
+def _show_task(session: Session, task: Mapping[str, Any]) -> None:
+    for heading, lines in (
+        ("Attempts", attempt_lines(task["attempts"])),
+        ("Steps", journal_lines(task["journal"])),
+    ):
+        if lines:
+            session.terminal.heading(heading)
+            for line in lines:
+                session.terminal.line(line)
 
 
 def _follow(session: Session, given: Arguments) -> int:
@@ -99,11 +113,17 @@ def _retry(session: Session, given: Arguments) -> int:
     if given.has("follow"):
         session.terminal.note(f"run {run['id']} does again what {former} did")
         return follow(session, wire, workspace, run["id"])
+    return print_begun(session, run)
+
+
+def _resume(session: Session, given: Arguments) -> int:
+    wire = session.actor()
+    workspace, detail = find_run(session, wire, given.operands[0])
+    run = wire.send("POST", run_path(workspace, detail["run"]["id"], "resume"))
     if session.is_json:
         session.terminal.json(run)
     else:
-        session.terminal.prose(run["id"])
-        session.terminal.note(f"`roost run follow {run['id']}` shows how it goes")
+        session.terminal.prose(f"run {run['id']} goes on as soon as a worker takes it")
     return OK
 
 
@@ -145,6 +165,13 @@ VERBS = (
         (Option("-f --follow", "", "follow the new run, and exit as it ends"),),
         details="Begins a new run with the input of a settled tool call or command; 4 when that "
         "cannot be done\nagain. Prints the id of the new run; --json its RunView.",
+    ),
+    Verb(
+        "run resume",
+        _resume,
+        "RUN",
+        details="A run that acts for somebody waits for that person after a crash; for anyone "
+        "else it is\nnot there. --json prints the RunView.",
     ),
     Verb(
         "run replace",

@@ -24,7 +24,9 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 
 def counted(event: Mapping[str, Any]) -> str:
-    """Return the message of an event, behind its figures where it is a step that has some."""
+    """Return the message of an event, behind its figures or its own name where it has some."""
+    if event["kind"] == "emit":
+        return f"{event['name']} {event['message']}"
     if event["current"] is None or event["kind"] != "step":
         return str(event["message"])
     total = event["total"]

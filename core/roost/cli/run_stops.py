@@ -116,6 +116,6 @@ VERB = Verb(
         Option("--yes", "", "do not ask before stopping what fits"),
     ),
     details="Child runs stop with their parent. A settled run is left as it is, which is no "
-    "failure; 1 means\nthat a run had not ended after 10 s. --json prints the StopOutcome of one "
-    "run, or a list of them.",
+    "failure; 1 means\nthat a run had not ended after 10 s, or that its server goes on with it. "
+    "--json prints the\nStopOutcome of one run, or a list of them.",
 )

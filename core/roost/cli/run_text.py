@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roost.cli.run_outcome import counted
-from roost.cli.runs import STOPPING, progress_text, took
-from roost.cli.words import countdown, date_time, latency, now_ms, spaced, status_cell
+from roost.cli.runs import STOPPING, progress_text, took, waits_text
+from roost.cli.words import NOTHING, countdown, date_time, latency, now_ms, spaced, status_cell
 
 
 def run_facts(
@@ -35,6 +35,7 @@ def run_facts(
         ("lease", _lease_text(run)),
         ("generation", str(run["generation"] or "")),
         ("attempt", str(run["attempt"])),
+        ("waits", waits_text(run)),
         ("key", run["idempotency_key"] or ""),
     ]
 
@@ -47,6 +48,33 @@ def timeline(run: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> lis
     return [
         f"{offset:>{width}} {event['kind']:<6} {counted(event)}"
         for offset, event in zip(offsets, events, strict=True)
+    ]
+
+
+def attempt_lines(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each attempt: who made it, how long it took and why it did not finish."""
+    now = now_ms()
+    return [
+        f"{attempt['number']:>3}  {_worker(attempt):<24}  "
+        f"{latency((attempt['ended_at'] or now) - attempt['started_at']):>8}  "
+        + (attempt["error"]["sentence"] if attempt["error"] else "")
+        for attempt in attempts
+    ]
+
+
+def _worker(attempt: Mapping[str, Any]) -> str:
+    return f"{attempt['bundle'] or NOTHING} generation {attempt['generation'] or NOTHING}"
+
+
+def journal_lines(journal: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each named step: how it stands, how long it took, in which attempt."""
+    now = now_ms()
+    width = max((len(entry["name"]) for entry in journal), default=0)
+    return [
+        f"{entry['state']:<8} {entry['name']:<{width}}  "
+        f"{latency((entry['ended_at'] or now) - entry['started_at']):>8}  "
+        f"attempt {entry['attempt']}" + (", interrupted before" if entry["was_interrupted"] else "")
+        for entry in journal
     ]
 
 

@@ -14,6 +14,7 @@ from roost.cli.verb import Verb
 from roost.cli.words import (
     NOTHING,
     clock_time,
+    countdown,
     date_time,
     latency,
     now_ms,
@@ -59,6 +60,7 @@ def print_runs(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
 
 STOPPING = {
     "asked": "asked to stop",
+    "ignored": "stop ignored: its server went on",
     "terminating": "stopping: TERM was sent",
     "killing": "stopping: KILL was sent",
 }
@@ -82,7 +84,26 @@ def remark(run: Mapping[str, Any]) -> str:
         return STOPPING.get(run["stop_phase"], spaced(run["stop_phase"]))
     if run["stop_requested_at"]:
         return "asked to stop"
+    if run["status"] == "pending" and run["waits"]:
+        return waits_text(run)
     return progress_text(run["progress"]) if run["progress"] else ""
+
+
+def waits_text(run: Mapping[str, Any]) -> str:
+    """Return why a run of a task waits, and what lets it go on; empty for one that does not."""
+    if run["status"] != "pending" or not run["waits"]:
+        return ""
+    if run["waits"] == "retry":
+        return f"tried again in {countdown(run['available_at'], now_ms())}"
+    if run["waits"] == "user":
+        return f"waits for {run['on_behalf_of']}, who lets it go on by `run resume`"
+    return _WAITS.get(run["waits"], f"waits for {spaced(run['waits'])}")
+
+
+_WAITS = {
+    "worker": "no worker of its task is ready",
+    "slot": "every slot of its task is taken",
+}
 
 
 def progress_text(progress: Mapping[str, Any]) -> str:

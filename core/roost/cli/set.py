@@ -8,7 +8,7 @@ from roost.cli.arguments import Arguments, Option, usage_error
 from roost.cli.exit_codes import OK
 from roost.cli.references import BundleRef, find_bundle
 from roost.cli.session import Session
-from roost.cli.setting_options import OPTIONS, read_limits, read_settings
+from roost.cli.setting_options import OPTIONS, read_how, read_limits, read_settings
 from roost.cli.slots import reason_body, report
 from roost.cli.verb import Verb
 from roost.client.wire import Wire
@@ -46,6 +46,7 @@ def _change(given: Arguments) -> SettingsChange:
     after = () if given.has("no-after") else tuple(given.every("after")) or None
     change = SettingsChange(
         **read_settings(given),
+        snapshot_how=read_how(given),
         limits=read_limits(given),
         after=after,
         protected=_protected(given),

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from roost.cli.arguments import Arguments, Option, usage_error
-from roost.models import KeepArguments, RespawnStrategy, RestartPolicy
+from roost.models import KeepArguments, RespawnStrategy, RestartPolicy, SnapshotHow, SnapshotPolicy
 
 LIMITS = ("open_files", "memory_bytes", "processes", "core_bytes")
 
 _RESTARTS = tuple(policy.value for policy in RestartPolicy)
 _STRATEGIES = tuple(strategy.value for strategy in RespawnStrategy)
 _KEPT = tuple(policy.value for policy in KeepArguments)
+_SNAPSHOTS = tuple(policy.value for policy in SnapshotPolicy)
+
+SNAPSHOT_HOWS = tuple(how.value for how in SnapshotHow)
 
 OPTIONS = (
     Option(
@@ -34,6 +37,9 @@ OPTIONS = (
     ),
     Option("--probe-interval", "TIME", "between two liveness probes; 0 never probes"),
     Option("--probe-misses", "N", "probes missed in a row after which the process is replaced"),
+    Option("--snapshot", "POLICY", f"whether starts use a snapshot: {', '.join(_SNAPSHOTS)}"),
+    Option("--snapshot-rebuild", "on|off", "build a stale snapshot again by itself"),
+    Option("--snapshot-how", "HOW", f"what makes the snapshot: {', '.join(SNAPSHOT_HOWS)}"),
     Option("--limit", "NAME=VALUE", f"one of {', '.join(LIMITS)}; K, M and G, or none; repeatable"),
 )
 
@@ -71,7 +77,21 @@ def read_settings(given: Arguments) -> dict[str, Any]:
         found["restart"] = RestartPolicy(_chosen("restart", policy, _RESTARTS))
     if (strategy := given.one("strategy")) is not None:
         found["strategy"] = RespawnStrategy(_chosen("strategy", strategy, _STRATEGIES))
+    if (snapshot := given.one("snapshot")) is not None:
+        found["snapshot"] = SnapshotPolicy(_chosen("snapshot", snapshot, _SNAPSHOTS))
+    if (rebuild := given.one("snapshot-rebuild")) is not None:
+        found["snapshot_rebuild"] = _chosen("snapshot-rebuild", rebuild, ("on", "off")) == "on"
     return found
+
+
+def read_how(given: Arguments, key: str = "snapshot-how") -> SnapshotHow | None:
+    """Return what is to make a bundle's snapshot; None where nobody says so.
+
+    Raises:
+        BadInput: nothing is called that.
+    """
+    how = given.one(key)
+    return None if how is None else SnapshotHow(_chosen(key, how, SNAPSHOT_HOWS))
 
 
 def read_limits(given: Arguments) -> dict[str, int | None]:
@@ -130,8 +150,15 @@ def settings_facts(settings: dict[str, Any], after: list[str]) -> list[tuple[str
         ("time to", _times(settings, ("start_budget_s", "settle_s", "drain_s", "stop_grace_s"))),
         ("calls", ", ".join(_call_facts(settings))),
         ("probes", f"every {probe:g}s, {settings['probe_misses']} misses" if probe else "never"),
+        ("snapshot", _snapshot(settings)),
         ("limits", ", ".join(f"{name} {value}" for name, value in limits.items())),
     ]
+
+
+def _snapshot(settings: dict[str, Any]) -> str:
+    rebuilt = ", built again when it is stale" if settings["snapshot_rebuild"] else ""
+    how = f", by {settings['snapshot_how']}" if settings.get("snapshot_how") else ""
+    return f"{settings['snapshot']}{how}{rebuilt}"
 
 
 def _call_facts(settings: dict[str, Any]) -> Iterator[str]:

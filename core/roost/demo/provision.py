@@ -20,6 +20,8 @@ from roost.models import (
 
 APPS = Path(__file__).parent / "apps"
 
+TASKS = Path(__file__).parent / "tasks"
+
 ACME = "acme"
 LAB = "lab"
 
@@ -48,6 +50,7 @@ def demo_bundles(data_dir: Path) -> tuple[DemoBundle, ...]:
         DemoBundle(LAB, _pypi("time", TIME_REQUIREMENT, ("--local-timezone", "UTC"))),
         DemoBundle(LAB, _pypi("git", GIT_REQUIREMENT, ("--repository", str(demo_repo(data_dir))))),
         DemoBundle(LAB, _ticker()),
+        DemoBundle(LAB, _pipeline()),
     )
 
 
@@ -81,6 +84,12 @@ def _greeter() -> InstallRequest:
 
 def _ticker() -> InstallRequest:
     return InstallRequest(source=SourceKind.APP, name="ticker", path=str(APPS / "ticker"))
+
+
+def _pipeline() -> InstallRequest:
+    return InstallRequest(
+        source=SourceKind.WORKER, name="pipeline", entry="pipeline", path=str(TASKS)
+    )
 
 
 def _pypi(name: str, requirement: str, arguments: tuple[str, ...]) -> InstallRequest:

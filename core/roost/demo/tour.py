@@ -96,7 +96,9 @@ class _Tour(Visitor):
         self._crash()
         self._logs()
         self._stop_and_start()
+        self._snapshot()
         self._apps()
+        self._task()
         self._real_servers()
         self._no_secret_on_disk()
         self._down()
@@ -113,7 +115,7 @@ class _Tour(Visitor):
             check(status["orphans"] == 0, "a fresh daemon reports orphans")
 
     def _install(self) -> None:
-        with self._step("two workspaces, six bundles; time and git are prepared in the background"):
+        with self._step("two workspaces, seven bundles; time and git are prepared meanwhile"):
             make_repo(demo_repo(self.data_dir))
             for workspace in (ACME, LAB):
                 body = codec.to_json({"id": workspace, "label": workspace})
@@ -122,7 +124,7 @@ class _Tour(Visitor):
                 install(self.wire, bundle)
             names = {(b["workspace"], b["name"]) for b in self.wire.get("/v1/bundles")}
             wanted = {(b.workspace, b.request.name) for b in demo_bundles(self.data_dir)}
-            check(names == wanted and len(names) == 6, f"installed {sorted(names)}")
+            check(names == wanted and len(names) == 7, f"installed {sorted(names)}")
 
     def _set_credential(self) -> None:
         with self._step("beacon asks for its credential; set, it runs with exactly that one"):
@@ -232,10 +234,35 @@ class _Tour(Visitor):
             check(started["ok"], started["sentence"])
             self.check_key(self.key)
 
+    def _snapshot(self) -> None:
+        with self._step("a snapshot of beacon: built, and the next start is restored from it"):
+            path = self.path(ACME, "beacon")
+            view = self.wire.send("POST", f"{path}/snapshot/build")
+            check(view["state"] == "ready", f"it is {view['state']}: {view['reason']}")
+            self.wire.send("POST", f"{path}/respawn", b"{}")
+            mode = self.generation(ACME, "beacon")["start_mode"]
+            check(mode == "zygote", f"the start was {mode}")
+            self.check_key(self.key)
+
+    def _task(self) -> None:
+        with self._step("pipeline, a worker: a task is done once, whoever submits it again"):
+            self.until(LAB, "pipeline", in_state("running"), START_BOUND_S)
+            out = str(self.data_dir / "counts.json")
+            body = codec.to_json({"input": {"text": "to be or not to be", "out": out}})
+            path = f"/v1/workspaces/{LAB}/tasks/pipeline.count/runs"
+            run_id = self.wire.send("POST", path, body)["run"]["id"]
+            detail = self.until_settled(run_id, LAB)
+            check(detail["result"]["words"] == 6, f"result {detail['result']}")
+            again = self.wire.send("POST", path, body)
+            check((again["state"], again["run"]["id"]) == ("replayed", run_id), str(again))
+            journal = self.wire.get(f"/v1/workspaces/{LAB}/runs/{run_id}/task")["journal"]
+            names = [entry["name"] for entry in journal]
+            check(names == ["split", "count", "store"], f"steps {names}")
+
     def _apps(self) -> None:
         with self._step("greeter, a web app: the supervised pid answers on its port, while it has"):
             check_web_app(self, ACME, "greeter")
-        with self._step("ticker, a worker: it goes on where its last generation stopped"):
+        with self._step("ticker, an app: it goes on where its last generation stopped"):
             check_worker(self, LAB, "ticker")
 
     def _real_servers(self) -> None:

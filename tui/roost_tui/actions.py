@@ -26,16 +26,21 @@ class Place(StrEnum):
     LOGS = "logs"
     DETAIL = "detail"
     EVENTS = "events"
+    SNAPSHOT = "snapshot"
     BUNDLE = "bundle"
     """The one panel of the bundle screen."""
     RUN_LIST = "run-list"
     """The one panel of the runs screen."""
     RUN = "run"
     """The page of the run screen, above its events."""
+    SNAPSHOT_LIST = "snapshot-list"
+    """The table of the snapshots screen."""
+    SNAPSHOT_PAGE = "snapshot-page"
+    """Everything about one snapshot, below that table."""
 
 
 TABLES = (Place.BUNDLES, Place.RUNS)
-BOTTOM = (Place.LOGS, Place.DETAIL, Place.EVENTS)
+BOTTOM = (Place.LOGS, Place.DETAIL, Place.EVENTS, Place.SNAPSHOT)
 EVERYWHERE = (*TABLES, *BOTTOM)
 """The panels of the dashboard."""
 FILTERED = (*TABLES, Place.LOGS)
@@ -57,6 +62,8 @@ class KeyAction:
     places: tuple[Place, ...] = EVERYWHERE
     footer: int = 0
     """Rank in the footer, lowest first; 0 keeps it out."""
+    footer_at: tuple[Place, ...] = ()
+    """The places whose footers show it, where that is not all of `places`."""
     on_widget: bool = False
     """Whether the focused widget does it itself."""
     in_palette: bool = True
@@ -83,7 +90,8 @@ class KeyAction:
         return f"screen.perform('{self.id}')"
 
 
-_SCROLLED = (*EVERYWHERE, Place.BUNDLE, Place.RUN_LIST, Place.RUN)
+_OF_SNAPSHOTS = (Place.SNAPSHOT_LIST, Place.SNAPSHOT_PAGE)
+_SCROLLED = (*EVERYWHERE, Place.BUNDLE, Place.RUN_LIST, Place.RUN, *_OF_SNAPSHOTS)
 
 
 def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = _SCROLLED) -> KeyAction:
@@ -95,6 +103,8 @@ def _move(name: str, keys: str, help: str, places: tuple[Place, ...] = _SCROLLED
 
 _BUNDLE_ANYWHERE = (Place.BUNDLES, *BOTTOM, Place.BUNDLE)
 _OF_ONE_BUNDLE = (Place.BUNDLES, Place.BUNDLE)
+_OF_ONE_SNAPSHOT = (Place.BUNDLES, Place.SNAPSHOT, Place.BUNDLE, *_OF_SNAPSHOTS)
+_OF_TASKS = (Place.BUNDLES, Place.RUNS, Place.BUNDLE, Place.RUN_LIST)
 _OF_RUNS = (Place.RUNS, Place.RUN_LIST, Place.RUN)
 
 KEY_ACTIONS: tuple[KeyAction, ...] = (
@@ -129,6 +139,7 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
     KeyAction("screen.dashboard", "1", "dashboard", "Back to the whole dashboard", "Move"),
     KeyAction("screen.bundle", "2", "bundle", "Everything about this bundle", "Move"),
     KeyAction("screen.runs", "3", "all runs", "All runs, with those of long ago", "Move"),
+    KeyAction("screen.snapshots", "5", "snapshots", "The snapshots of all bundles", "Move"),
     KeyAction(
         "screen.zoom", "z", "zoom", "One panel over the whole screen, or back", "Move", footer=8
     ),
@@ -241,12 +252,107 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
         _OF_ONE_BUNDLE,
     ),
     KeyAction(
+        "snapshot.show",
+        "",
+        "snapshot",
+        "What its snapshot was made from, what the guards found, what starts cost",
+        "Bundle",
+        (Place.BUNDLES, Place.SNAPSHOT, Place.BUNDLE),
+    ),
+    KeyAction(
+        "snapshot.build",
+        "b",
+        "build snapshot",
+        "Prepare its start; what runs is not touched",
+        "Bundle",
+        _OF_ONE_SNAPSHOT,
+        footer=4,
+        footer_at=(Place.SNAPSHOT, *_OF_SNAPSHOTS),
+    ),
+    KeyAction(
+        "snapshot.verify",
+        "",
+        "verify snapshot",
+        "Start from its snapshot and compare the answers with those of a cold start",
+        "Bundle",
+        _OF_ONE_SNAPSHOT,
+    ),
+    KeyAction(
+        "snapshot.policy",
+        "",
+        "snapshot policy",
+        "Say whether starts use its snapshot, need it or leave it",
+        "Bundle",
+        _OF_ONE_SNAPSHOT,
+    ),
+    KeyAction(
+        "snapshot.remove",
+        "",
+        "remove snapshot",
+        "Forget its snapshot; what was started from it goes on",
+        "Bundle",
+        _OF_ONE_SNAPSHOT,
+    ),
+    KeyAction(
         "bundle.remove",
         "D",
         "remove",
         "Stop it and take it out; its name is typed",
         "Bundle",
         _OF_ONE_BUNDLE,
+    ),
+    KeyAction(
+        "task.submit",
+        "T",
+        "submit task",
+        "Begin a run of a task that a worker offers",
+        "Bundle",
+        _OF_TASKS,
+        footer=4,
+        footer_at=(Place.BUNDLE,),
+    ),
+    KeyAction(
+        "schedule.list",
+        "e",
+        "schedules",
+        "When tasks are submitted by themselves; pause, fire or remove one",
+        "Bundle",
+        _OF_TASKS,
+        footer=6,
+        footer_at=(Place.BUNDLE,),
+    ),
+    KeyAction(
+        "schedule.put",
+        "",
+        "new schedule",
+        "Say when a task is submitted by itself, or change that",
+        "Screen",
+        _OF_TASKS,
+    ),
+    KeyAction("schedule.pause", "", "pause a schedule", "Let it fire no more", "Screen", _OF_TASKS),
+    KeyAction(
+        "schedule.resume",
+        "",
+        "resume a schedule",
+        "Let one fire again that is paused or disabled",
+        "Screen",
+        _OF_TASKS,
+    ),
+    KeyAction(
+        "schedule.fire",
+        "",
+        "fire a schedule now",
+        "Submit its task at once, as a run of its own",
+        "Screen",
+        _OF_TASKS,
+    ),
+    KeyAction(
+        "schedule.remove",
+        "",
+        "remove a schedule",
+        "Remove one that an operator made",
+        "Screen",
+        _OF_TASKS,
     ),
     KeyAction(
         "run.stop", "s", "stop", "Stop the run, or all marked ones", "Run", _OF_RUNS, footer=5
@@ -259,6 +365,15 @@ KEY_ACTIONS: tuple[KeyAction, ...] = (
         "Run",
         (Place.RUN_LIST, Place.RUN),
         footer=6,
+    ),
+    KeyAction(
+        "run.resume",
+        "S",
+        "resume",
+        "Let a run go on that waits for the person it acts for",
+        "Run",
+        _OF_RUNS,
+        footer=4,
     ),
     KeyAction(
         "run.replace",
@@ -388,7 +503,11 @@ def _belongs(entry: KeyAction, place: Place | None) -> bool:
 
 def footer_entries(entries: Sequence[KeyAction], place: Place) -> tuple[KeyAction, ...]:
     """Return what the footer shows for a panel, by rank."""
-    ranked = [entry for entry in entries if entry.footer and place in entry.places]
+    ranked = [
+        entry
+        for entry in entries
+        if entry.footer and place in entry.places and place in (entry.footer_at or entry.places)
+    ]
     return tuple(sorted(ranked, key=lambda entry: entry.footer)[:FOOTER_LIMIT])
 
 

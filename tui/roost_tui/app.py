@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
@@ -37,14 +38,18 @@ if TYPE_CHECKING:
     from roost_tui.additions import ReadWords
     from roost_tui.modals import CallToolModal, CredentialsModal, DoctorModal, WhyModal
     from roost_tui.modals.add import AddModal
+    from roost_tui.modals.task_request import TaskRequest
 
 Answer = TypeVar("Answer")
 
 FRAME_S = 0.05
 """Events fold at most this often: often enough to look immediate, rarely enough for floods."""
 
-OVERLAYS = ("bundle-screen", "runs-screen", "run-screen")
+OVERLAYS = ("bundle-screen", "runs-screen", "run-screen", "snapshots-screen")
 """Ids of the screens over the dashboard."""
+
+MANY_ROWS = 1000
+"""From here on a full collection is felt at the keys."""
 
 MESSAGE_LIMIT = 500
 """Messages kept for the list."""
@@ -195,8 +200,19 @@ class RoostApp(App[None], inherit_bindings=False):
         self._folded_at = time.perf_counter()
         if arrived and self._has_screen:
             self.state = fold(self.state, arrived)
+            if any(isinstance(event, Snapshot) for event in arrived):
+                self._spare_collector()
             self._say_missed(arrived)
             self._show_phases(arrived)
+
+    def _spare_collector(self) -> None:
+        """Take many rows out of what the collector walks through.
+
+        A full collection over ten thousand runs takes a tenth of a second, in which no key is
+        answered. Cycles of garbage that are there at this moment are never freed.
+        """
+        if len(self.state.runs) + len(self.state.bundles) >= MANY_ROWS:
+            gc.freeze()
 
     def _say_missed(self, arrived: list[EngineEvent]) -> None:
         """Say how many changes were left out because the screen was behind."""
@@ -300,7 +316,23 @@ class RoostApp(App[None], inherit_bindings=False):
             return
         if message.workspace is not None and self.dashboard.workspace is not None:
             self.dashboard.workspace = message.workspace
-        self.push_screen(RunsScreen(self.dashboard, lambda: self.engine, message.filter))
+        runs = RunsScreen(self.dashboard, lambda: self.engine, message.filter)
+        self.push_screen(runs, self._left_table)
+
+    @on(Dashboard.SnapshotsRequested)
+    def open_snapshots(self, message: Dashboard.SnapshotsRequested) -> None:
+        from roost_tui.snapshots_screen import SnapshotsScreen  # loaded after the first paint
+
+        message.stop()
+        if not self._has_screen or self.screen is not self.dashboard:
+            return
+        screen = SnapshotsScreen(self.dashboard, lambda: self.engine, message.key)
+        self.push_screen(screen, self._left_table)
+
+    def _left_table(self, action_id: str | None) -> None:
+        """Go on from one table over the dashboard to the next one."""
+        if action_id in ("screen.runs", "screen.snapshots"):
+            self.call_later(self._go_on_below, action_id)
 
     def open_run_page(self, run: RunView) -> None:
         """Show everything about a run, over the screen that is shown."""
@@ -320,8 +352,8 @@ class RoostApp(App[None], inherit_bindings=False):
 
     def _go_on_below(self, action_id: str) -> None:
         is_on_runs = self.screen.id == "runs-screen"
-        if is_on_runs and action_id == "screen.dashboard":
-            self.screen.dismiss(None)
+        if is_on_runs and action_id != "screen.runs":
+            self.screen.dismiss(action_id)
         elif not is_on_runs:
             self.dashboard.action_perform(action_id)
 
@@ -397,6 +429,10 @@ class RoostApp(App[None], inherit_bindings=False):
         message.stop()
         work = partial(self._operations.install_addition, message.modal, message.request)
         self._begin(work, "install")
+
+    def on_task_request(self, message: TaskRequest) -> None:
+        message.stop()
+        self._begin(partial(self._operations.answer_task, message), message.action_id)
 
     def on_call_tool_modal_call_requested(self, message: CallToolModal.CallRequested) -> None:
         from roost_tui.modals import CallToolModal  # loaded by now: one is open

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from roost.models import (
     BundleDetail,
@@ -13,9 +14,10 @@ from roost.models import (
     GenerationView,
     InstalledVersion,
     SlotState,
+    SnapshotView,
     Transition,
 )
-from roost_tui import bundle_text, render, version_text
+from roost_tui import bundle_text, render, snapshot_text, version_text
 from roost_tui.glyphs import Glyphs
 from roost_tui.notes import RowNote
 from roost_tui.render import NOTHING
@@ -23,6 +25,9 @@ from roost_tui.spans import Span, Spans, Tone, width_of
 from roost_tui.sparkline import sparkline
 from roost_tui.text_blocks import blank, heading, pair, wrapped_pair
 from roost_tui.text_blocks import sentence as wrapped
+
+if TYPE_CHECKING:
+    from roost_tui.worker_tasks import WorkerTasks  # loaded when a worker is first shown
 
 SPARK_CELLS = 60
 """Cells of a sparkline at most; the daemon keeps twice as many samples, so a cell is a pair."""
@@ -60,6 +65,10 @@ class Page:
     """Why no more could be read."""
     versions: Sequence[InstalledVersion] = ()
     """What is kept on this machine, newest first."""
+    snapshot: SnapshotView | None = None
+    """How its startup snapshot stands, once that is known."""
+    work: WorkerTasks | None = None
+    """What a worker offers, once that is known."""
 
 
 def lines(page: Page, width: int, *, now: int, glyphs: Glyphs) -> list[Spans]:
@@ -71,7 +80,10 @@ def lines(page: Page, width: int, *, now: int, glyphs: Glyphs) -> list[Spans]:
         now: epoch milliseconds.
         glyphs: the set of characters.
     """
-    found = [*_standing(page, width, now, glyphs), blank(), *_figures(page, width, glyphs)]
+    found = _standing(page, width, now, glyphs)
+    if page.work is not None:
+        found += [blank(), *page.work.lines(width, now)]
+    found += [blank(), *_figures(page, width, glyphs)]
     if generations := _generations(page, width, now):
         found += [blank(), *generations]
     if page.versions:
@@ -98,7 +110,8 @@ def _standing(page: Page, width: int, now: int, glyphs: Glyphs) -> list[Spans]:
     if bundle.reason is not None:
         said += wrapped(bundle.reason.sentence, width)
     attention = bundle_text.attention_lines(bundle, width)
-    return [*said, *_under_way(bundle, now), *attention, *_problem(page, width)]
+    told = [snapshot_text.short_line(page.snapshot, glyphs)] if page.snapshot else []
+    return [*said, *_under_way(bundle, now), *attention, *told, *_problem(page, width)]
 
 
 def _note(note: RowNote | None, state: SlotState, now: int) -> Spans:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.getters import query_one
@@ -11,23 +12,35 @@ from textual.widget import Widget
 
 from roost.contract import ACTIONS, ActionScope, EngineAPI
 from roost.errors import DaemonUnreachable, RoostError
-from roost.models import BundleDetail, BundleView, FigureSample, InstalledVersion
+from roost.models import (
+    BundleDetail,
+    BundleKind,
+    BundleView,
+    FigureSample,
+    InstalledVersion,
+    SnapshotDetail,
+)
 from roost_tui import bundle_page, row_text
 from roost_tui.actions import KeyAction, Place
 from roost_tui.bundle_page import Page, Presence
 from roost_tui.dashboard import Dashboard
 from roost_tui.notes import RowKey
 from roost_tui.overlay import Overlay, entries_for
+from roost_tui.rereading import Rereading
 from roost_tui.selection import Selection
+from roost_tui.snapshot_feed import SnapshotFeed
 from roost_tui.spans import Tone
 from roost_tui.usefulness import TOOL_KINDS, fits
 from roost_tui.widgets.lines_view import LinesView
 from roost_tui.widgets.panel_title import PanelTitle
 
+if TYPE_CHECKING:
+    from roost_tui.worker_tasks import WorkerTasks
+
 FIGURES_EVERY_S = 4.0
 """How often the figures are read again; the daemon takes them every two seconds or more."""
 
-_ON_DASHBOARD = frozenset({"bundle.logs", "bundle.previous_logs", "run.list", "screen.runs"})
+_ON_DASHBOARD = frozenset({"bundle.logs", "bundle.previous_logs", "run.list", "snapshot.show"})
 """Actions that show something on the dashboard."""
 
 
@@ -63,6 +76,10 @@ class BundleScreen(Overlay, inherit_bindings=False):
         self._problem = ""
         self._read_for: object = None
         self._is_reading = False
+        self._snapshot = SnapshotFeed(engine, self.show)
+        self._work: Rereading[RowKey, WorkerTasks] = Rereading(
+            "read tasks", engine, self._read_tasks, self.show
+        )
 
     @property
     def key(self) -> RowKey:
@@ -73,6 +90,7 @@ class BundleScreen(Overlay, inherit_bindings=False):
     def page(self) -> Page:
         """What is shown."""
         state = self._dashboard.shown
+        known = self._snapshot.known_of(self.key)
         moves = row_text.transitions(
             Selection(bundle=self._bundle), self._detail, state.transitions
         )
@@ -85,6 +103,8 @@ class BundleScreen(Overlay, inherit_bindings=False):
             self._presence,
             self._problem,
             self._versions,
+            known.view if isinstance(known, SnapshotDetail) else None,
+            self._work.known_of(self.key),
         )
 
     @property
@@ -117,6 +137,9 @@ class BundleScreen(Overlay, inherit_bindings=False):
         self._show_title()
         self._show_page()
         self._read_what_is_new()
+        if self._presence is not Presence.REMOVED:
+            self._snapshot.follow(self, self.key, self._dashboard.shown)
+            self._follow_tasks()
 
     def _show_title(self) -> None:
         title = self.query_one("#bundle-title", PanelTitle)
@@ -131,6 +154,21 @@ class BundleScreen(Overlay, inherit_bindings=False):
         self.page_view.show(build, about=self.key)
 
     # Reading
+
+    def _follow_tasks(self) -> None:
+        """Read what a worker offers, and again whenever tasks or schedules have changed."""
+        state = self._dashboard.shown
+        if self._bundle.kind is not BundleKind.WORKER or not state.link.is_live:
+            self._work.rest()
+        else:
+            known = self._work.known_of(self.key)
+            ended = known.statuses(state.runs) if known is not None else ()
+            self._work.follow(self, self.key, (state.task_mark(self.key[0]), ended))
+
+    async def _read_tasks(self, engine: EngineAPI, key: RowKey) -> WorkerTasks:
+        from roost_tui.worker_tasks import read  # loaded when a worker is first shown
+
+        return await read(engine, key, self._dashboard.shown.runs)
 
     def _version(self) -> object:
         """Return what makes the generations and the settings that were read outdated."""
@@ -199,7 +237,7 @@ class BundleScreen(Overlay, inherit_bindings=False):
         if action_id == "bundle.call":
             return self._bundle.kind in TOOL_KINDS and self._is_there
         known = ACTIONS.get(action_id)
-        is_of_bundle = action_id.startswith("bundle.") or action_id == "run.list"
+        is_of_bundle = action_id.startswith(("bundle.", "snapshot.")) or action_id == "run.list"
         if known is not None and known.scope is not ActionScope.BUNDLE:
             is_of_bundle = action_id == "run.list"
         return self._is_there or not is_of_bundle

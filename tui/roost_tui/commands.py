@@ -61,6 +61,8 @@ class Commands:
             "bundle.previous_logs": self._previous_log,
             "run.list": self._runs_of_bundle,
             "screen.runs": lambda: self._post(dashboard.RunsRequested()),
+            "screen.snapshots": lambda: self._post(dashboard.SnapshotsRequested()),
+            "snapshot.show": self._snapshot_of_bundle,
             "logs.follow": self._follow,
             "logs.wrap": lambda: dashboard.log_view.toggle_wrap(),
             "logs.stamps": lambda: dashboard.log_view.toggle_stamps(),
@@ -119,7 +121,7 @@ class Commands:
                 return dashboard.workspace is not None
             case "run.stop":
                 return selection.run is not None
-            case "run.retry" | "run.replace":
+            case "run.retry" | "run.replace" | "run.resume":
                 return selection.run is not None and run_fits(action_id, selection.run)
             case "screen.mark" | "screen.mark_range" | "screen.stop_shown":
                 return False  # they are of the runs screen
@@ -242,6 +244,12 @@ class Commands:
         if bundle is not None:
             self._post(self._dashboard.RunsRequested(f"bundle:{bundle.name}", bundle.workspace))
 
+    def _snapshot_of_bundle(self) -> None:
+        bundle = self._dashboard.selection.bundle
+        if bundle is not None:
+            key = bundle.workspace, bundle.name
+            self._post(self._dashboard.SnapshotsRequested(key))
+
     # Logs
 
     def _follow(self) -> None:
@@ -275,6 +283,8 @@ class Commands:
             return dashboard.detail_view.text
         if dashboard.place is Place.EVENTS:
             return dashboard.events_view.text
+        if dashboard.place is Place.SNAPSHOT:
+            return dashboard.snapshot_view.text
         return dashboard.selection.label
 
     def _copy(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from textual import on, work
@@ -30,7 +30,7 @@ from roost_tui.columns import Drawing
 from roost_tui.commands import Commands
 from roost_tui.filters import BUNDLE_KEYS, LOG_KEYS, NO_FILTER, RUN_KEYS, FilterError, parse_filter
 from roost_tui.glyphs import UNICODE, Glyphs
-from roost_tui.notes import RowKey, RowNote, Severity
+from roost_tui.notes import RowKey, Severity
 from roost_tui.row_model import Choice
 from roost_tui.selection import NOTHING_SELECTED, Selection
 from roost_tui.selection_screen import SelectionScreen
@@ -67,7 +67,6 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
 
     AUTO_FOCUS = "#bundles"
 
-    notes: reactive[Mapping[RowKey, RowNote]] = reactive({}, init=False)
     workspace: reactive[str | None] = reactive(None)
     is_paused: reactive[bool] = reactive(False, init=False)
     is_faults_only: reactive[bool] = reactive(False, init=False)
@@ -103,6 +102,12 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
         filter: str = ""
         workspace: str | None = None
         """Where they are; None leaves the choice as it is."""
+
+    @dataclass
+    class SnapshotsRequested(Message):
+        """The snapshots of all bundles are wanted, or everything about that of one."""
+
+        key: RowKey | None = None
 
     class RetryRequested(Message):
         """The operator does not want to wait for the next attempt to connect."""
@@ -169,6 +174,7 @@ class Dashboard(SelectionScreen, inherit_bindings=False):
             yield LogView(self.entries, self.glyphs)
             yield LinesView(self.entries, Place.DETAIL, self.glyphs)
             yield LinesView(self.entries, Place.EVENTS, self.glyphs)
+            yield LinesView(self.entries, Place.SNAPSHOT, self.glyphs)
         yield FilterBar()
         yield KeyFooter()
 

@@ -17,7 +17,20 @@ _SPAN = re.compile(r"(\d+)([smhd])")
 _UNIT_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 BUNDLE_KEYS = frozenset({"state", "kind", "name", "workspace", "runtime", "stale", "gen"})
-RUN_KEYS = frozenset({"status", "state", "kind", "bundle", "tool", "scope", "workspace", "run"})
+RUN_KEYS = frozenset(
+    {
+        "status",
+        "state",
+        "waits",
+        "kind",
+        "bundle",
+        "task",
+        "tool",
+        "scope",
+        "workspace",
+        "run",
+    }
+)
 LOG_KEYS = frozenset({"stream", "gen"})
 
 
@@ -33,6 +46,7 @@ class Subject:
     at: int
     """Epoch milliseconds that ``since:`` compares with."""
     fields: Mapping[str, str] = field(default_factory=dict)
+    """What ``key:value`` finds; a field with several values separates them by commas."""
 
 
 _Test = Callable[[Subject, int], bool]
@@ -94,7 +108,11 @@ def _field(key: str, value: str, keys: frozenset[str]) -> _Test:
         known = ", ".join(sorted(keys | {"since"}))
         raise FilterError(f"there is no {key!r} to filter by; use {known}, or quote the word")
     wanted = tuple(_normal(part) for part in value.split(",") if part)
-    return lambda subject, now: _normal(subject.fields.get(key, "")).startswith(wanted)
+    return lambda subject, now: _has(subject.fields.get(key, ""), wanted)
+
+
+def _has(value: str, wanted: tuple[str, ...]) -> bool:
+    return any(part.startswith(wanted) for part in _normal(value).split(","))
 
 
 def _since(value: str) -> _Test:

@@ -63,13 +63,14 @@ _EVENT_TONES = {
     RunEventKind.STATUS: Tone.ACCENT,
     RunEventKind.STEP: Tone.TEXT,
     RunEventKind.OUTPUT: Tone.TEXT,
+    RunEventKind.EMIT: Tone.OK,
     RunEventKind.RELOAD: Tone.WARN,
 }
 
 
 def from_run_event(event: RunEvent) -> LogEntry:
     """Turn an event of a run into an entry."""
-    count = ""
+    count = f"{event.name}  " if event.name is not None else ""
     if event.current is not None:
         total = "" if event.total is None else f"/{event.total:g}"
         count = f"{event.current:g}{total}  "

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roost_tui.additions import Additions, ReadWords
     from roost_tui.modals import CallToolModal, CredentialsModal, DoctorModal, WhyModal
     from roost_tui.modals.add import AddModal
+    from roost_tui.modals.task_request import TaskRequest
     from roost_tui.version_changes import VersionChanges
 
 Answer = TypeVar("Answer")
@@ -43,6 +44,13 @@ OPENERS = (
     "vault.show",
     "vault.rotate",
     "run.exec",
+    "task.submit",
+    "schedule.list",
+    "schedule.put",
+    "schedule.pause",
+    "schedule.resume",
+    "schedule.fire",
+    "schedule.remove",
 )
 """Actions that nothing has happened to the row by when they fail."""
 
@@ -161,6 +169,10 @@ class Operations:
             await self._vault_action(action_id)
         elif action_id.startswith("run."):
             await self._run_action(action_id, selection)
+        elif action_id.startswith(("task.", "schedule.")):
+            await self._task_action(action_id, selection)
+        elif action_id.startswith("snapshot.") and selection.bundle is not None:
+            await self._snapshot_action(action_id, selection.bundle)
         elif selection.bundle is not None:
             await self._bundle_action(action_id)(selection.bundle)
 
@@ -270,6 +282,27 @@ class Operations:
 
         workspace = self._workspace_for(selection)
         await RunOperations(self._desk).perform(action_id, selection, workspace)
+
+    # Tasks and schedules
+
+    async def _task_action(self, action_id: str, selection: Selection) -> None:
+        from roost_tui.task_operations import TaskOperations  # loaded when it is first needed
+
+        workspace = self._workspace_for(selection)
+        await TaskOperations(self._desk, workspace).perform(action_id, selection)
+
+    async def answer_task(self, request: TaskRequest) -> None:
+        """Do what an open form of a task or the open list of schedules asks for."""
+        from roost_tui.task_operations import TaskOperations  # loaded when it is first needed
+
+        await TaskOperations(self._desk, request.workspace).answer(request)
+
+    # Snapshots
+
+    async def _snapshot_action(self, action_id: str, bundle: BundleView) -> None:
+        from roost_tui.snapshot_operations import SnapshotOperations  # loaded when first needed
+
+        await SnapshotOperations(self._desk, _key(bundle)).perform(action_id)
 
     # The daemon
 

@@ -32,6 +32,7 @@ COMMON = frozenset(
         "screen.messages",
         "screen.detach",
         "screen.runs",
+        "screen.snapshots",
         "link.retry",
         "daemon.doctor",
         "daemon.stop",
@@ -43,6 +44,9 @@ COMMON = frozenset(
     }
 )
 """Actions of every panel that these screens have, too."""
+
+_LEAVING = ("screen.back", "screen.dashboard", "screen.runs", "screen.snapshots")
+"""Actions that lead away from here: back, or on to what the dashboard opens."""
 
 NOT_CONNECTED = (LinkPhase.LOST, LinkPhase.STOPPED)
 
@@ -172,7 +176,7 @@ class Overlay(SteadySize, Screen[str | None], inherit_bindings=False):
         raise NotImplementedError
 
     def _do_for_all(self, action_id: str) -> None:
-        if action_id in ("screen.back", "screen.dashboard"):
+        if action_id in _LEAVING:
             self.dismiss(None if action_id == "screen.back" else action_id)
         elif action_id == "screen.help":
             self._help()

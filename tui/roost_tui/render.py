@@ -48,6 +48,7 @@ __all__ = [
     "percent",
     "plural",
     "progress_count",
+    "run_face",
     "run_place",
     "run_remark",
     "run_time",
@@ -98,6 +99,15 @@ def status_face(status: RunStatus, glyphs: Glyphs) -> Face:
         RunStatus.ABORTED: Face(glyphs.run_aborted, "aborted", Tone.MUTED),
     }
     return faces[status]
+
+
+def run_face(run: RunView, glyphs: Glyphs) -> Face:
+    """Return how a run's status looks; a run of a task that waits says so."""
+    if run.status is not RunStatus.PENDING or run.waits is None:
+        return status_face(run.status, glyphs)
+    if run.waits == "user":
+        return Face(glyphs.ask, "suspended", Tone.WARN)
+    return Face(glyphs.waiting, "waiting", Tone.BUSY)
 
 
 def is_faulty(bundle: BundleView) -> bool:
@@ -186,11 +196,20 @@ def uptime(bundle: BundleView, now: int) -> str:
     return duration(now - (generation.ready_at or generation.spawned_at))
 
 
+_START_WORDS = {
+    StartMode.COLD: "cold",
+    StartMode.ZYGOTE: "zygote",
+    StartMode.CODE_CACHE: "cache",
+    StartMode.HEAP: "snap",
+    StartMode.STANDBY: "standby",
+}
+
+
 def start_text(generation: GenerationView | None) -> str:
-    """Return how a generation was started and how long that took: ``cold 1.2s``."""
+    """Return how a generation was started and how long that took: ``zygote 22ms``."""
     if generation is None:
         return NOTHING
-    mode = "snap" if generation.start_mode is StartMode.SNAPSHOT else "cold"
+    mode = _START_WORDS[generation.start_mode]
     return mode if generation.ready_ms is None else f"{mode} {latency(generation.ready_ms)}"
 
 

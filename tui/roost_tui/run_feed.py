@@ -14,6 +14,9 @@ STEP_LIMIT = 5000
 CHILD_LIMIT = 50
 """Child runs that are named."""
 
+_KEPT = (RunEventKind.STATUS, RunEventKind.STEP)
+"""Kinds of events that the timeline is made of."""
+
 
 class RunFeed:
     """What is known of one run. Viewers resume by number: nothing is left out or shown twice.
@@ -79,6 +82,6 @@ class RunFeed:
     def _take(self, events: Sequence[RunEvent], *, is_anew: bool = False) -> None:
         if events:
             self._last_seq = events[-1].seq
-        self.steps += [event for event in events if event.kind is not RunEventKind.OUTPUT]
+        self.steps += [event for event in events if event.kind in _KEPT]
         del self.steps[:-STEP_LIMIT]
         self._on_events(is_anew, events)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from roost.contract import EngineAPI
-from roost.errors import RoostError, Unavailable
+from roost.errors import RoostError, RunNotFound, Unavailable
 from roost.models import ExecRequest, RunView, StopOutcome, SupersedeState
 from roost_tui import render
 from roost_tui.notes import RowKey, Severity
@@ -51,6 +51,8 @@ class RunOperations:
             await self._stop((run,))
         elif action_id == "run.retry":
             await self._retry(run)
+        elif action_id == "run.resume":
+            await self._resume(run)
         elif action_id == "run.replace":
             await self._replace(run)
 
@@ -157,6 +159,19 @@ class RunOperations:
         self._desk.end(key, f"retried as {again.id}", ok=True)
         self._desk.say(Severity.INFORMATION, f"{run.id} was begun again as {again.id}")
         self._desk.show_begun(again)
+
+    async def _resume(self, run: RunView) -> None:
+        key = _key(run)
+        self._desk.begin(key, "resume")
+        try:
+            await self._engine.resume_run(*key)
+        except RunNotFound:
+            # The daemon does not tell a stranger more of somebody's run than that.
+            self._desk.end(key, "not resumed", ok=False)
+            text = f"{run.id} waits for {run.on_behalf_of}: nobody else can resume it"
+            return self._desk.say(Severity.WARNING, text)
+        self._desk.end(key, "resumed", ok=True)
+        self._desk.say(Severity.INFORMATION, f"{run.id} goes on")
 
     async def _exec(self, workspace: str) -> None:
         from roost_tui.modals.command_line import CommandModal, ReviewModal  # loaded late

@@ -25,14 +25,17 @@ STATUS_ORDER = tuple(RunStatus)
 def subject_of(run: RunView) -> Subject:
     """Return what a filter sees of a run."""
     error = run.error.sentence if run.error else ""
+    states = run_words.states(run)
     return Subject(
-        text=f"{run.id} {run.title} {run.scope or ''} {run.status} {run.workspace} {error}",
+        text=f"{run.id} {run.title} {run.scope or ''} {states} {run.workspace} {error}",
         at=run.created_at,
         fields={
             "status": run.status,
-            "state": run.status,
+            "state": states,
+            "waits": run_words.waits_for(run),
             "kind": run.kind,
             "bundle": run.bundle or "",
+            "task": run.task or "",
             "tool": run.tool or "",
             "scope": run.scope or "",
             "workspace": run.workspace,
@@ -43,7 +46,7 @@ def subject_of(run: RunView) -> Subject:
 
 def status_cells(run: RunView, drawing: Drawing, _: int) -> Spans:
     """Return the state as a glyph and a word."""
-    face = render.status_face(run.status, drawing.glyphs)
+    face = render.run_face(run, drawing.glyphs)
     return ((f"{face.glyph} ", face.tone), (face.word, face.tone))
 
 
@@ -79,7 +82,7 @@ def beside_status(run: RunView, drawing: Drawing) -> tuple[Sequence[str], Tone]:
         return run_words.phase_wordings(phase), Tone.WARN
     if note is not None and not note.is_over(drawing.now):
         return note.wordings(), note.tone
-    return (), Tone.MUTED
+    return run_words.waits_wordings(run, drawing.now), run_words.waits_tone(run)
 
 
 def scope_cells(run: RunView, *_: object) -> Spans:

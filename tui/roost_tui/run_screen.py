@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from roost.contract import EngineAPI
 from roost.errors import DaemonUnreachable, RoostError
-from roost.models import RunEvent, RunView
+from roost.models import RunEvent, RunKind, RunView, TaskRunDetail
 from roost_tui import remarks, render, run_page
 from roost_tui.actions import KeyAction, Place
 from roost_tui.dashboard import Dashboard
@@ -22,6 +22,7 @@ from roost_tui.filters import NO_FILTER
 from roost_tui.log_entries import from_run_events
 from roost_tui.notes import RowKey
 from roost_tui.overlay import NOT_CONNECTED, Overlay, entries_for, without_link_key
+from roost_tui.rereading import Rereading
 from roost_tui.run_feed import RunFeed
 from roost_tui.run_page import RunPage
 from roost_tui.selection import Selection
@@ -54,6 +55,10 @@ def entries_here(entries: Sequence[KeyAction]) -> tuple[KeyAction, ...]:
     here = without_link_key(entries_for(entries, PANELS, _OWN))
     sideways = [entry for entry in entries if entry.id in ("move.left", "move.right")]
     return (*here, *sideways)
+
+
+async def _read_journal(engine: EngineAPI, key: RowKey) -> TaskRunDetail:
+    return await engine.task_run(*key)
 
 
 class RunScreen(Overlay, inherit_bindings=False):
@@ -93,6 +98,7 @@ class RunScreen(Overlay, inherit_bindings=False):
         self._arrived: list[RunEvent] = []
         self._is_anew = False
         self._is_frame_due = False
+        self._journal = Rereading("read journal", engine, _read_journal, self.show)
 
     def _feed_of(self, run: RunView) -> RunFeed:
         return RunFeed((run.workspace, run.id), self._take_events, self.show)
@@ -163,6 +169,7 @@ class RunScreen(Overlay, inherit_bindings=False):
             self._dashboard.notes.get(self.key),
             self._problem,
             self._remark(),
+            self._journal.known_of(self.key),
         )
 
     def _remark(self) -> str:
@@ -179,6 +186,7 @@ class RunScreen(Overlay, inherit_bindings=False):
         if not self.query(LogView):
             return
         self._follow_the_link()
+        self._follow_the_journal()
         dashboard = self._dashboard
         build = partial(run_page.lines, self.page, now=dashboard.rows_at, glyphs=dashboard.glyphs)
         self.page_view.show(build, about=self.key)
@@ -215,6 +223,17 @@ class RunScreen(Overlay, inherit_bindings=False):
         if is_live and not self._was_live:
             self._follow()
         self._was_live = is_live
+
+    def _follow_the_journal(self) -> None:
+        """Read journal and attempts of a task's run whenever it changes: no event tells of them."""
+        if self.run_shown.kind is not RunKind.TASK:
+            return
+        dashboard = self._dashboard
+        if dashboard.state.link.is_live:
+            told = dashboard.shown.runs.get(self.key[1])
+            self._journal.follow(self, self.key, (told, self._feed.detail is not None))
+        else:
+            self._journal.rest()
 
     @work(group="run", name="follow run", exclusive=True)
     async def _follow(self) -> None:
@@ -297,7 +316,6 @@ class RunScreen(Overlay, inherit_bindings=False):
         log = self.log_view
         handlers: dict[str, Callable[[], object]] = {
             "screen.back": self._back,
-            "screen.runs": lambda: self.dismiss("screen.runs"),
             "screen.next_panel": lambda: self._go_to(other),
             "screen.previous_panel": lambda: self._go_to(other),
             "screen.zoom": self._zoom,
@@ -316,7 +334,7 @@ class RunScreen(Overlay, inherit_bindings=False):
     def can_perform(self, action_id: str) -> bool:
         if action_id == "run.retry" and self._dashboard.state.link.phase in NOT_CONNECTED:
             return True  # the key connects again
-        if action_id in ("run.retry", "run.replace"):
+        if action_id in ("run.retry", "run.replace", "run.resume"):
             return run_fits(action_id, self.run_shown)
         return super().can_perform(action_id)
 

@@ -20,11 +20,19 @@ def detail_lines(
 
 def head_lines(run: RunView, now: int, width: int, glyphs: Glyphs) -> list[Spans]:
     """Return what it is, how it goes or went, and everything about its beginning."""
+    head = title_lines(run, now, width, glyphs)
+    return [*head, blank(), *fact_lines(run, now, width, glyphs)]
+
+
+def title_lines(run: RunView, now: int, width: int, glyphs: Glyphs) -> list[Spans]:
+    """Return what it is and how it goes or went, with why it waits or ended badly."""
     lines = [_title(run, now, glyphs)]
     if run.error is not None:
         tone = Tone.FAULT if run.status is RunStatus.FAILED else Tone.TEXT
         lines += sentence(run.error.sentence, width, tone)
-    return [*lines, blank(), *_facts(run, now, width, glyphs)]
+    if waits := run_words.waits_text(run, now):
+        lines += sentence(f"It {waits}", width, run_words.waits_tone(run))
+    return lines
 
 
 def outcome_lines(detail: RunDetail) -> list[Spans]:
@@ -39,7 +47,7 @@ def outcome_lines(detail: RunDetail) -> list[Spans]:
 
 
 def _title(run: RunView, now: int, glyphs: Glyphs) -> Spans:
-    face = render.status_face(run.status, glyphs)
+    face = render.run_face(run, glyphs)
     phase = run_words.phase_of(run)
     beside: Spans = ()
     if phase is not None:
@@ -53,7 +61,8 @@ def _title(run: RunView, now: int, glyphs: Glyphs) -> Spans:
     )
 
 
-def _facts(run: RunView, now: int, width: int, glyphs: Glyphs) -> list[Spans]:
+def fact_lines(run: RunView, now: int, width: int, glyphs: Glyphs) -> list[Spans]:
+    """Return everything about its beginning, its lease and its stop."""
     begun = f"{render.clock_time(run.created_at)} by {run.created_by or 'unknown'}, {run.trigger}"
     kind = run.kind.value.replace("_", " ")
     facts: list[tuple[str, str]] = [("begun", f"{begun}, {kind}"), ("ran", _times(run))]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roost.models import RunKind, RunView, StopPhase
+from roost.models import RunKind, RunStatus, RunView, StopPhase
 from roost_tui import render
 from roost_tui.glyphs import Glyphs
 from roost_tui.spans import Span, Spans, Tone
 
 PHASES = {
     StopPhase.ASKED: "asked to stop",
+    StopPhase.IGNORED: "stop ignored",
     StopPhase.TERMINATING: "TERM sent",
     StopPhase.KILLING: "KILL sent",
 }
 
 SHORT_PHASES = {
     StopPhase.ASKED: "asked",
+    StopPhase.IGNORED: "ignored",
     StopPhase.TERMINATING: "TERM",
     StopPhase.KILLING: "KILL",
 }
@@ -24,7 +26,7 @@ SHORT_PHASES = {
 _RUNGS = {
     RunKind.COMMAND: (StopPhase.ASKED, StopPhase.TERMINATING, StopPhase.KILLING),
 }
-"""What a stop may come to, by kind; of the others only the asking is seen."""
+"""What a stop may come to, by kind; of the others the asking, and what it does come to."""
 
 
 def phase_of(run: RunView) -> StopPhase | None:
@@ -38,6 +40,63 @@ def phase_of(run: RunView) -> StopPhase | None:
 def phase_wordings(phase: StopPhase) -> tuple[str, ...]:
     """Return the words of a phase, longest first."""
     return PHASES[phase], SHORT_PHASES[phase]
+
+
+def waits_for(run: RunView) -> str:
+    """Return why a run of a task is pending, as the daemon names it; nothing for any other."""
+    return (run.waits or "") if run.status is RunStatus.PENDING else ""
+
+
+def is_suspended(run: RunView) -> bool:
+    """Say whether it goes on only once the person it acts for resumes it."""
+    return waits_for(run) == "user"
+
+
+def states(run: RunView) -> str:
+    """Return what a filter finds as its state: the status, and the word that stands for it."""
+    if not waits_for(run):
+        return run.status
+    return f"{run.status},{'suspended' if is_suspended(run) else 'waiting'}"
+
+
+def waits_wordings(run: RunView, now: int) -> tuple[str, ...]:
+    """Return the few words of why a run waits, longest first; none for one that does not."""
+    match waits_for(run):
+        case "worker":
+            return ("no worker",)
+        case "slot":
+            return "slots taken", "slots"
+        case "retry":
+            left = render.countdown(run.available_at, now)
+            return (f"retry {left}" if left == "now" else f"retry in {left}", f"retry {left}", left)
+        case "user":
+            who = run.on_behalf_of or "somebody"
+            return f"waits for {who}", f"for {who}", who
+        case "":
+            return ()
+        case other:
+            return (f"waits for {other.replace('_', ' ')}",)
+
+
+def waits_tone(run: RunView) -> Tone:
+    """Return how loudly it is said: what somebody has to do stands out."""
+    return Tone.WARN if waits_for(run) in ("worker", "user") else Tone.MUTED
+
+
+def waits_text(run: RunView, now: int) -> str:
+    """Return what is said of a run that waits: why it does, and what lets it go on."""
+    match waits_for(run):
+        case "worker":
+            return "waits: no worker of its task is ready"
+        case "slot":
+            return "waits: every slot of its task is taken"
+        case "retry":
+            left = render.countdown(run.available_at, now)
+            return f"is tried again {left if left == 'now' else f'in {left}'}"
+        case "user":
+            return f"waits for {run.on_behalf_of}, who alone can resume it"
+        case other:
+            return f"waits for {other.replace('_', ' ')}" if other else ""
 
 
 def ladder(run: RunView, glyphs: Glyphs) -> Spans:
@@ -79,12 +138,19 @@ def _meaning(run: RunView, others: int) -> str:
             return "TERM goes to its whole process group, and KILL when that is not enough."
         case RunKind.TOOL_CALL:
             cut = f", which would cut {render.plural(others, 'other run')}" if others else ""
+            if run.stop_phase is StopPhase.IGNORED:
+                return (
+                    f"{run.bundle or 'The server'} goes on although the call was cancelled. Only "
+                    f"its respawn ends the work{cut}."
+                )
             return (
                 f"The call is cancelled. If {run.bundle or 'the server'} ignores that, only its "
                 f"respawn ends the work{cut}."
             )
         case RunKind.EXTERNAL:
             return "Whoever does the work learns of it at the next report and ends it."
+        case _ if run.status is RunStatus.PENDING:
+            return "It ends at once: no worker has it."
         case _:
             return "Its worker learns of it and ends the work."
 

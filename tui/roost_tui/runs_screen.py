@@ -46,7 +46,15 @@ _OWN = frozenset(
 )
 """Actions of tables that this screen has, too."""
 
-_OF_RUN = ("run.stop", "run.retry", "run.replace", "screen.open", "screen.menu", "screen.copy")
+_OF_RUN = (
+    "run.stop",
+    "run.retry",
+    "run.resume",
+    "run.replace",
+    "screen.open",
+    "screen.menu",
+    "screen.copy",
+)
 _OF_ROWS = ("screen.mark", "screen.mark_range")
 
 
@@ -295,7 +303,7 @@ class RunsScreen(Overlay, inherit_bindings=False):
         match action_id:
             case "run.retry" if self._dashboard.state.link.phase in NOT_CONNECTED:
                 return True  # the key connects again
-            case "run.retry" | "run.replace":
+            case "run.retry" | "run.replace" | "run.resume":
                 return run is not None and run_fits(action_id, run)
             case "screen.next_match" | "screen.previous_match":
                 return bool(self._choice.filter)

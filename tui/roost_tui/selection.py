@@ -32,6 +32,15 @@ class Selection:
         return self.key[1] if self.key else None
 
     @property
+    def bundle_key(self) -> RowKey | None:
+        """Workspace and name of the bundle, or of the one that does the run's work."""
+        if self.bundle is not None:
+            return self.bundle.workspace, self.bundle.name
+        if self.run is not None and self.run.bundle:
+            return self.run.workspace, self.run.bundle
+        return None
+
+    @property
     def label(self) -> str:
         """How it is called on the screen."""
         if self.bundle is not None:

@@ -1,9 +1,9 @@
-"""`SelectionScreen`: the panels about the selected row: its log, its detail and its events."""
+"""`SelectionScreen`: the panels about the selected row: log, detail, events and snapshot."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 
 from textual import on, work
@@ -17,9 +17,11 @@ from roost_tui import bundle_text, row_text
 from roost_tui.actions import Place
 from roost_tui.feed import SelectionFeed
 from roost_tui.glyphs import Glyphs
+from roost_tui.notes import RowKey, RowNote
 from roost_tui.panels import PanelScreen
 from roost_tui.row_text import Detail
 from roost_tui.selection import Selection
+from roost_tui.snapshot_feed import SnapshotFeed
 from roost_tui.state import ScreenState
 from roost_tui.widgets.lines_view import LinesView
 from roost_tui.widgets.log_view import LogView
@@ -41,10 +43,12 @@ class SelectionScreen(PanelScreen, inherit_bindings=False):
     shown: reactive[ScreenState] = reactive(ScreenState())
     """`state`, or what it was when the picture was paused."""
     now: reactive[int] = reactive(0, init=False)
+    notes: reactive[Mapping[RowKey, RowNote]] = reactive({}, init=False)
 
     log_view = query_one("#logs", LogView)
     detail_view = query_one("#detail", LinesView)
     events_view = query_one("#events", LinesView)
+    snapshot_view = query_one("#snapshot", LinesView)
 
     def __init__(
         self, engine: Callable[[], EngineAPI | None], clock: Clock, glyphs: Glyphs, *, id: str
@@ -54,6 +58,7 @@ class SelectionScreen(PanelScreen, inherit_bindings=False):
         self.glyphs = glyphs
         self._engine = engine
         self._detail: tuple[object, Detail | None] = (None, None)
+        self._snapshot_feed = SnapshotFeed(engine, self._show_lines, settle_s=SETTLE_S)
         self._fed: tuple[tuple[object, object], Place | None] | None = None
         self._log_followed: object = None
         self._lost_at: int | None = None
@@ -99,6 +104,8 @@ class SelectionScreen(PanelScreen, inherit_bindings=False):
 
     def _follow_selection(self) -> None:
         """Read what the visible panel needs when another row or another panel is shown."""
+        if self.visible_bottom is Place.SNAPSHOT:
+            return self._snapshot_feed.follow(self, self.selection.bundle_key, self.shown)
         wanted = (self._version_of(self.selection), self.visible_bottom)
         if wanted == self._fed or not self.state.link.is_live:
             return
@@ -192,3 +199,18 @@ class SelectionScreen(PanelScreen, inherit_bindings=False):
             moves = row_text.transitions(selection, detail, self.shown.transitions)
             show_moves = partial(bundle_text.transition_lines, moves, glyphs=self.glyphs)
             self.events_view.show(show_moves, about=key)
+        elif self.visible_bottom is Place.SNAPSHOT:
+            self._show_snapshot(selection.bundle_key)
+
+    def _show_snapshot(self, key: RowKey | None) -> None:
+        from roost_tui.snapshot_text import panel_lines  # loaded when it is first shown
+
+        note = self.notes.get(key) if key else None
+        build = partial(
+            panel_lines,
+            self._snapshot_feed.known_of(key),
+            note=note,
+            now=self.rows_at,
+            glyphs=self.glyphs,
+        )
+        self.snapshot_view.show(build, about=key)

@@ -27,6 +27,8 @@ from roost.models import (
     RunChanged,
     RunView,
     Snapshot,
+    SnapshotChanged,
+    TasksChanged,
     Transition,
     Transitioned,
     WorkspaceChanged,
@@ -91,6 +93,21 @@ class ScreenState:
     """By id, oldest first."""
     transitions: tuple[Transition, ...] = ()
     """Newest first."""
+    began_at: int = 0
+    """Revision of the picture that every later change was folded into."""
+    snapshot_marks: Mapping[BundleKey, int] = field(default_factory=dict)
+    """Revision of the last change of a startup snapshot, by bundle: it is read anew then."""
+
+    task_marks: Mapping[str, int] = field(default_factory=dict)
+    """Revision of the last change of tasks or schedules, by workspace: they are read anew then."""
+
+    def task_mark(self, workspace: str) -> int:
+        """Return what changes whenever a workspace's tasks and schedules have to be read anew."""
+        return self.task_marks.get(workspace, self.began_at)
+
+    def snapshot_mark(self, key: BundleKey | None) -> int:
+        """Return what changes whenever a bundle's startup snapshot has to be read anew."""
+        return self.began_at if key is None else self.snapshot_marks.get(key, self.began_at)
 
     @property
     def has_seen_engine(self) -> bool:
@@ -125,6 +142,7 @@ def _from_snapshot(snapshot: Snapshot, link: Link) -> ScreenState:
         bundles={(view.workspace, view.name): view for view in engine.bundles},
         runs={run.id: run for run in reversed(engine.runs)},
         transitions=engine.transitions[:TRANSITION_LIMIT],
+        began_at=snapshot.revision,
     )
 
 
@@ -139,6 +157,8 @@ class _Draft:
         self._workspaces: dict[str, WorkspaceView] | None = None
         self._bundles: dict[BundleKey, BundleView] | None = None
         self._runs: dict[str, RunView] | None = None
+        self._marks: dict[BundleKey, int] | None = None
+        self._task_marks: dict[str, int] | None = None
         self._newer: list[Transition] = []
 
     def take(self, change: Change) -> None:
@@ -155,8 +175,13 @@ class _Draft:
                 self._run_index()[run.id] = run
             case Transitioned(transition):
                 self._newer.append(transition)
+            case SnapshotChanged(workspace, name):
+                self._mark_index()[workspace, name] = self._revision
+            case TasksChanged(workspace):
+                self._task_mark_index()[workspace] = self._revision
             case BundleRemoved(workspace, name):
                 self._bundle_index().pop((workspace, name), None)
+                self._mark_index().pop((workspace, name), None)
             case WorkspaceChanged(workspace_view):
                 self._workspace_index()[workspace_view.id] = workspace_view
             case WorkspaceRemoved(workspace_id):
@@ -178,6 +203,10 @@ class _Draft:
         bundles = self._bundle_index()
         for key in [key for key in bundles if key[0] == workspace]:
             del bundles[key]
+        self._task_mark_index().pop(workspace, None)
+        marks = self._mark_index()
+        for key in [key for key in marks if key[0] == workspace]:
+            del marks[key]
         runs = self._run_index()
         for run in [run for run in runs.values() if run.workspace == workspace]:
             del runs[run.id]
@@ -197,6 +226,16 @@ class _Draft:
             self._runs = dict(self._base.runs)
         return self._runs
 
+    def _mark_index(self) -> dict[BundleKey, int]:
+        if self._marks is None:
+            self._marks = dict(self._base.snapshot_marks)
+        return self._marks
+
+    def _task_mark_index(self) -> dict[str, int]:
+        if self._task_marks is None:
+            self._task_marks = dict(self._base.task_marks)
+        return self._task_marks
+
     def finish(self) -> ScreenState:
         base = self._base
         if self._runs is not None and len(self._runs) > RUN_LIMIT:
@@ -212,6 +251,9 @@ class _Draft:
             bundles=base.bundles if self._bundles is None else self._bundles,
             runs=base.runs if self._runs is None else self._runs,
             transitions=transitions,
+            began_at=base.began_at,
+            snapshot_marks=base.snapshot_marks if self._marks is None else self._marks,
+            task_marks=base.task_marks if self._task_marks is None else self._task_marks,
         )
 
 

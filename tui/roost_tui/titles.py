@@ -47,7 +47,7 @@ class Titles:
         dashboard = self._dashboard
         if place is Place.LOGS:
             return self._log_remark()
-        if place in (Place.DETAIL, Place.EVENTS):
+        if place in (Place.DETAIL, Place.EVENTS, Place.SNAPSHOT):
             label = dashboard.selection.label
             return ((label, Tone.STRONG),) if label else ()
         choice = dashboard.choices[place]

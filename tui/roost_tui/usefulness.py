@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from roost.models import BundleKind, BundleView, RunKind, RunView, SlotState
-from roost_tui import render
+from roost_tui import render, run_words
 
 TOOL_KINDS = (BundleKind.MCP_STDIO, BundleKind.MCP_HTTP)
-RETRIED = (RunKind.TOOL_CALL, RunKind.COMMAND)
+RETRIED = (RunKind.TOOL_CALL, RunKind.COMMAND, RunKind.TASK)
 """Kinds of runs that the daemon itself can begin again."""
 STARTABLE = (SlotState.STOPPED, SlotState.DEAD, SlotState.BACKING_OFF)
 STOPPABLE = (SlotState.STARTING, SlotState.RUNNING, SlotState.BACKING_OFF)
@@ -23,6 +23,8 @@ def fits(action_id: str, bundle: BundleView) -> bool:
             return bundle.field_count > 0
         case "bundle.call":
             return bundle.state is SlotState.RUNNING
+        case "task.submit" | "schedule.list":
+            return bundle.kind is BundleKind.WORKER
         case "bundle.previous_logs":
             return bundle.generation is not None and bundle.generation.number > 1
         case "bundle.why":
@@ -37,6 +39,8 @@ def run_fits(action_id: str, run: RunView) -> bool:
             return run.status.is_active
         case "run.retry":
             return run.kind in RETRIED and not run.status.is_active
+        case "run.resume":
+            return run_words.is_suspended(run)
         case "run.replace":
             return run.scope is not None
     return True

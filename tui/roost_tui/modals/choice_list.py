@@ -111,6 +111,14 @@ class ChoiceList(Bounded, OptionList):
         """Show what matches the query; the cursor stays on its entry while that is shown."""
         self._show(matching(self._choices, query), self.current)
 
+    def replace(self, choices: Sequence[Choice], selected: str | None = None) -> None:
+        """Show other choices; the cursor stays on its entry, or goes to the selected one."""
+        if tuple(choices) == self._choices and selected is None:
+            return
+        current = selected or self.current
+        self._choices = tuple(choices)
+        self._show(self._choices, current)
+
     def choose(self) -> None:
         """Choose the entry under the cursor."""
         if (value := self.current) is not None:

@@ -115,7 +115,8 @@ class FormRow(Horizontal):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Mark the row and bring it into view, its lines included."""
         self.add_class("-focused")
-        self.scroll_visible(animate=False)
+        # Its lines may have been set a moment ago: only what is laid out has a place.
+        self.call_after_refresh(self.scroll_visible, animate=False)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """Take the mark away."""

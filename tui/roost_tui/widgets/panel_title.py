@@ -38,15 +38,25 @@ class PanelTitle(SpanLine):
     def spans(self, width: int) -> Spans:
         tabs = self._tab_spans()
         room = max(width - width_of(tabs) - 4, 0)
-        remark = self.remark if width_of(self.remark) <= room else self._cut(room)
+        remark = self._cut(self._without_quiet(room), room)
         tail: Spans = ((" ", Tone.TEXT), *remark, (" ", Tone.TEXT)) if remark else ()
         rule = max(width - width_of(tabs) - width_of(tail) - 1, 0)
         line = self._glyphs.rule
         return (*tabs, (line * rule, Tone.RULE), *tail, (line, Tone.RULE))
 
-    def _cut(self, room: int) -> Spans:
+    def _without_quiet(self, room: int) -> Spans:
+        """Leave out what matters least, from the left on, until the remark fits."""
+        remark = list(self.remark)
+        while len(remark) > 1 and width_of(tuple(remark)) > room:
+            quiet = next((span for span in remark if span[1] is Tone.MUTED), None)
+            if quiet is None:
+                break
+            remark.remove(quiet)
+        return tuple(remark)
+
+    def _cut(self, remark: Spans, room: int) -> Spans:
         kept: list[Span] = []
-        for text, tone in self.remark:
+        for text, tone in remark:
             piece = clip(text, room, self._glyphs.ellipsis)
             kept.append((piece, tone))
             room -= cell_len(piece)

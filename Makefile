@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # GNU make reports failures of every target; recipes run with a plain POSIX shell.
-WORKERS ?= 3
+WORKERS ?= 4
 
 .PHONY: demo test unit soak check bench screenshots clean
 

@@ -13,7 +13,7 @@ from roost.contract import EngineAPI
 
 STREAMS = {"events", "run_events", "follow_log"}
 
-BEGIN_AND_STREAM = {"call_tool", "exec_command"}
+BEGIN_AND_STREAM = {"call_tool", "exec_command", "submit_task"}
 """They answer with the run alone or with all that follows, as the request accepts."""
 
 

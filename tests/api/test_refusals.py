@@ -19,6 +19,7 @@ from roost.errors import (
     BadFields,
     BundleProtected,
     NotRunning,
+    QueueFull,
     RoostError,
     RunNotFound,
     ShuttingDown,
@@ -81,6 +82,15 @@ async def test_the_kind_of_error_decides_the_status(
         "message": raised.message,
         "details": raised.details,
     }
+
+
+async def test_a_full_queue_tells_when_to_try_again(
+    fake: FakeEngine, http: httpx.AsyncClient
+) -> None:
+    fake.refuse_next(QueueFull("send", 3, 17))
+    answer = await http.get("/v1/status")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "17")
+    assert _error(answer)["details"]["retry_after_s"] == 17
 
 
 async def test_a_fault_is_a_sentence_for_the_caller_and_a_traceback_for_the_log(

@@ -32,7 +32,7 @@ def fake() -> FakeEngine:
 
 
 def _client(path: str) -> httpx.AsyncClient:
-    transport = httpx.AsyncHTTPTransport(uds=path)
+    transport = httpx.AsyncHTTPTransport(verify=False, uds=path)
     return httpx.AsyncClient(transport=transport, base_url="http://roost")
 
 

@@ -37,6 +37,12 @@ class Api:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["run"]["id"])
 
+    async def submit(self, **fields: object) -> str:
+        """Submit the task `report` with a token and return its run's id."""
+        answer = await self.ask("POST", "/workspaces/w/tasks/report/runs", fields)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["run"]["id"])
+
     def issue(self, workspace: str, bundle: str, generation: str) -> str:
         """Return a new token."""
         return str(json.loads(self.tokens.hand_over(workspace, bundle, generation))["token"])
@@ -46,7 +52,7 @@ class Api:
 async def api() -> AsyncIterator[Api]:
     fake, tokens = FakeEngine(workspaces=("w", "other")), Tokens("/run/roost.sock")
     async with serving(create_app(fake, clock=fake.clock, tokens=tokens)) as served:
-        transport = httpx.AsyncHTTPTransport(uds=served.path)
+        transport = httpx.AsyncHTTPTransport(verify=False, uds=served.path)
         async with httpx.AsyncClient(transport=transport, base_url="http://roost") as http:
             api = Api(fake, tokens, http, "")
             api.token = api.issue("w", "agent", "gen-1")
@@ -99,23 +105,103 @@ async def test_every_other_operation_is_as_if_it_did_not_exist(api: Api) -> None
         ("get", "/v1/workspaces/{workspace}/runs/{run_id}"),
         ("post", "/v1/workspaces/{workspace}/runs/{run_id}/report"),
         ("post", "/v1/workspaces/{workspace}/runs/{run_id}/finish"),
+        ("get", "/v1/workspaces/{workspace}/runs/{run_id}/events"),
+        ("post", "/v1/workspaces/{workspace}/tasks/{task}/runs"),
+        ("post", "/v1/workspaces/{workspace}/workers"),
+        ("post", "/v1/workspaces/{workspace}/claims"),
+        ("post", "/v1/workspaces/{workspace}/runs/{run_id}/task/report"),
+        ("post", "/v1/workspaces/{workspace}/runs/{run_id}/task/end"),
+        ("post", "/v1/workspaces/{workspace}/runs/{run_id}/task/release"),
     }
     every = {(verb, path) for path, verbs in paths.items() for verb in verbs}
     assert opened < every and len(every) > 30
     before = len(api.fake.calls)
     for verb, path in {*(every - opened), ("get", "/v1/openapi.json"), ("get", "/v1/nothing")}:
         filled = path.replace("{workspace}", "w").replace("{run_id}", run_id)
-        where = filled.replace("{name}", "agent")
+        where = filled.replace("{name}", "agent").replace("{task}", "report")
         answer = await api.ask(verb.upper(), where.removeprefix("/v1"), {})
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found"), where
         assert answer.json()["error"]["message"].startswith(f"there is no {verb.upper()} {where} ")
     assert len(api.fake.calls) == before
 
 
+async def test_a_worker_registers_claims_and_does_what_it_has_claimed(api: Api) -> None:
+    hello = {"tasks": [{"name": "report"}]}
+    assert (await api.ask("POST", "/workspaces/w/workers", hello)).json()["bundle"] == "agent"
+    run_id = await api.submit()
+    path = f"/workspaces/w/runs/{run_id}"
+    early = await api.ask("POST", f"{path}/task/report", {"epoch": 1})
+    assert early.status_code == 404
+    [claimed] = (await api.ask("POST", "/workspaces/w/claims", {"free": 1})).json()
+    assert claimed["run"]["id"] == run_id
+    epoch = claimed["epoch"]
+    report = await api.ask("POST", f"{path}/task/report", {"epoch": epoch, "output": "one"})
+    assert report.status_code == 200, report.text
+    assert (await api.ask("GET", path)).json()["run"]["id"] == run_id
+    end = await api.ask("POST", f"{path}/task/end", {"epoch": epoch, "status": "succeeded"})
+    assert end.json()["status"] == "succeeded"
+    events = await api.ask("GET", f"{path}/events")
+    assert events.status_code == 200 and "one" in events.text
+
+
+async def test_a_claimed_run_is_nobody_elses_and_not_reported_as_outside_work(api: Api) -> None:
+    await api.ask("POST", "/workspaces/w/workers", {"tasks": [{"name": "report"}]})
+    run_id = await api.submit()
+    [claimed] = (await api.ask("POST", "/workspaces/w/claims", {"free": 1})).json()
+    rival = api.issue("w", "rival", "gen-2")
+    before, path = len(api.fake.calls), f"/workspaces/w/runs/{run_id}"
+    told = {"epoch": claimed["epoch"]}
+    for token, suffix, body in (
+        (rival, "/task/report", told),
+        (rival, "/task/end", told | {"status": "succeeded"}),
+        (rival, "/task/release", told),
+        (rival, "/report", told),
+        (api.token, "/report", told),
+        (api.token, "/finish", told | {"status": "succeeded"}),
+    ):
+        answer = await api.ask("POST", path + suffix, body, token)
+        code = answer.json()["error"]["code"]
+        assert (answer.status_code, code) == (404, "run_not_found"), suffix
+    for suffix in ("", "/events"):
+        assert (await api.ask("GET", path + suffix, token=rival)).status_code == 404
+    child = {"parent": run_id}
+    assert (await api.ask("POST", "/workspaces/w/tasks/report/runs", child, rival)).is_error
+    assert len(api.fake.calls) == before
+    assert not any(grant.unfinished for grant in api.tokens._grants.values())
+
+
+async def test_a_child_is_of_a_run_that_was_claimed_and_can_be_followed_and_no_more(
+    api: Api,
+) -> None:
+    await api.ask("POST", "/workspaces/w/workers", {"tasks": [{"name": "report"}]})
+    run_id = await api.submit()
+    await api.ask("POST", "/workspaces/w/claims", {"free": 1})
+    child = await api.submit(parent=run_id, input=2)
+    path = f"/workspaces/w/runs/{child}"
+    assert (await api.ask("GET", path)).json()["run"]["parent"] == run_id
+    grandchild = await api.ask("POST", "/workspaces/w/tasks/report/runs", {"parent": child})
+    assert grandchild.status_code == 404
+    assert (await api.ask("POST", f"{path}/task/report", {"epoch": 1})).status_code == 404
+
+
+async def test_a_submitted_key_takes_over_nobody_elses_run(api: Api) -> None:
+    await api.ask("POST", "/workspaces/w/workers", {"tasks": [{"name": "report"}]})
+    body, path = {"idempotency_key": "daily"}, "/workspaces/w/tasks/report/runs"
+    theirs = (await api.http.post(f"/v1{path}", json=body)).json()["run"]["id"]
+    mine = await api.submit(idempotency_key="daily")
+    assert mine != theirs and await api.submit(idempotency_key="daily") == mine
+    assert (await api.ask("GET", f"/workspaces/w/runs/{theirs}")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/workspaces/other/runs",
+        "/workspaces/other/workers",
+        "/workspaces/other/claims",
+        "/workspaces/other/tasks/report/runs",
+        "/workspaces/w/tasks/report%2F..%2Fother/runs/x",
+        "/workspaces/w/runs/x/task/stop",
         "/workspaces/w%2F..%2Fother/runs",
         "/workspaces/w/runs/",
         "/workspaces/w/runs/x/report/../stop",
@@ -186,3 +272,16 @@ def test_a_grant_remembers_a_bounded_number_of_runs() -> None:
     for number in range(RUNS_REMEMBERED + 1):
         grant.own(f"r{number}")
     assert not grant.owns("r0") and grant.owns("r1") and grant.owns(f"r{RUNS_REMEMBERED}")
+
+
+def test_of_many_claimed_runs_the_one_that_is_reported_for_is_not_forgotten() -> None:
+    grant = Grant("w", "agent", "gen-1")
+    grant.hold("long")
+    grant.hold("idle")
+    for number in range(RUNS_REMEMBERED):
+        assert grant.holds("long")
+        grant.hold(f"r{number}")
+        grant.follow(f"f{number}")
+    assert grant.knows("long") and not grant.holds("idle")
+    grant.follow("one more")
+    assert not grant.knows("f0") and grant.knows("f1") and grant.unfinished == ()

@@ -122,7 +122,7 @@ def test_a_port_or_a_path_of_an_app_that_serves_nothing_is_refused(tmp_path: Pat
 
 def test_an_interpreter_goes_with_apps_only() -> None:
     request = InstallRequest(SourceKind.COMMAND, command=("/bin/sh",), python="python3")
-    with pytest.raises(BadInput, match="for apps only"):
+    with pytest.raises(BadInput, match="for apps and workers only"):
         install(request, Launcher())
 
 

@@ -76,6 +76,33 @@ def test_what_is_no_port_is_refused_and_nothing_is_installed(
     assert engine.fake.called("install") == []
 
 
+def test_a_worker_is_a_module_in_a_directory(
+    engine: ServedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/tmp")
+    argv = ["add", "-w", "lab", "--name", "jobs1", "--worker", "shop.jobs"]
+    done = roost(engine.data_dir, *argv, "--directory", "shop", "--python", "./bin/python")
+    request = _request(engine, done)
+    assert (request.source, request.kind) == (SourceKind.WORKER, BundleKind.WORKER)
+    assert (request.path, request.entry) == ("/tmp/shop", "shop.jobs")
+    assert (request.python, request.directory) == ("/tmp/bin/python", None)
+
+
+def test_a_workers_module_is_looked_for_where_the_caller_is(
+    engine: ServedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/tmp")
+    done = roost(engine.data_dir, "add", "-w", "lab", "--name", "jobs2", "--worker", "jobs")
+    assert _request(engine, done).path == "/tmp"
+
+
+def test_a_command_can_be_a_worker(engine: ServedEngine) -> None:
+    argv = ["add", "-w", "lab", "--name", "jobs3", "--kind", "worker", "--"]
+    done = roost(engine.data_dir, *argv, "uv", "run", "python", "-m", "roost.worker", "jobs")
+    request = _request(engine, done)
+    assert (request.source, request.kind) == (SourceKind.COMMAND, BundleKind.WORKER)
+
+
 def test_an_app_is_named_by_its_directory_and_says_itself_what_it_is(
     engine: ServedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +192,12 @@ def test_a_value_in_the_arguments_is_refused_without_repeating_it(
         ["--app", "d", "--kind", "web"],
         ["--app", "d", "--", "tool"],
         ["--app", "d", "--mcpb", "x"],
+        ["--worker", "jobs", "--app", "d"],
+        ["--worker", "jobs", "--kind", "web"],
+        ["--worker", "jobs", "--entry", "main"],
+        ["--worker", "jobs", "--port", "80"],
+        ["--worker", "jobs", "--header", "X"],
+        ["--worker", "jobs", "--", "tool"],
         ["--python", "p", "--", "tool"],
         ["--entry", "e", "--pypi", "a==1"],
         ["--python", "p", "--mcpb", "x"],
@@ -203,7 +236,15 @@ def test_a_name_that_is_taken_is_a_conflict(engine: ServedEngine) -> None:
     assert roost(engine.data_dir, *argv).code == 4
 
 
-@pytest.mark.parametrize("argv", [["--mcpb", ""], ["--mcp-servers", "", "files"], ["--app", ""]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--mcpb", ""],
+        ["--mcp-servers", "", "files"],
+        ["--app", ""],
+        ["--worker", "jobs", "--directory", ""],
+    ],
+)
 def test_an_empty_path_is_not_taken_for_the_present_directory(
     engine: ServedEngine, argv: list[str]
 ) -> None:

@@ -50,6 +50,18 @@ ARGUMENTS = {
     "run stop": ["r-8f2"],
     "run retry": ["r-8f2"],
     "run replace": ["chat-42", "-w", "acme"],
+    "run resume": ["r-8f2"],
+    "task submit": ["report.build", "-w", "acme", "-d"],
+    "schedule put": ["hourly", "report.build", "0 * * * *", "-w", "acme"],
+    "schedule pause": ["nightly", "-w", "acme"],
+    "schedule resume": ["nightly", "-w", "acme"],
+    "schedule fire": ["nightly", "-w", "acme"],
+    "schedule remove": ["nightly", "-w", "acme"],
+    "snapshot show": ["filesystem"],
+    "snapshot build": ["db-query"],
+    "snapshot verify": ["db-query"],
+    "snapshot remove": ["db-query"],
+    "snapshot policy": ["db-query", "off"],
     "workspace create": ["new"],
 }
 """Arguments with which each verb does something in the sample."""

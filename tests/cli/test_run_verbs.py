@@ -252,11 +252,12 @@ def test_a_person_is_shown_the_runs_and_their_count_first(
 def test_a_run_that_goes_on_after_its_stop_exits_1(engine: ServedEngine) -> None:
     run_id = begin(engine)
     engine.do(
-        lambda fake: fake.resist_stop(run_id, StopPhase.ASKED, respawn="app", would_cut=("r-9",))
+        lambda fake: fake.resist_stop(run_id, StopPhase.IGNORED, respawn="app", would_cut=("r-9",))
     )
     done = roost(engine.data_dir, "run", "stop", run_id, "--json")
     assert done.code == 1
     assert from_json(done.out, StopOutcome).respawn == "app"
+    assert "stop ignored: its server went on" in roost(engine.data_dir, "runs").out
 
 
 # Retry and replace

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from roost.client.http_engine import HttpEngine
 from roost.clock import SystemClock
 from roost.contract import EngineAPI
 from roost.engine import Engine
+from roost.engine.tokens import Tokens
 from roost.events.bus import QUEUE_LIMIT as REAL_QUEUE_LIMIT
 from roost.lifecycle import Lifecycle
 from roost.models import (
@@ -64,6 +66,10 @@ class ContractWorld(Protocol):
         """Publish more changes than a reader may be behind, in one synchronous step."""
         ...
 
+    async def worker(self, bundle: str) -> EngineAPI:
+        """Return the engine as a worker process of a bundle sees it, by a token of its own."""
+        ...
+
     async def close(self) -> None:
         """Let the daemon send its closing notice."""
         ...
@@ -105,6 +111,9 @@ class FakeWorld:
         for number in range(QUEUE_LIMIT + 1):
             self.fake.push(WorkspaceChanged(WorkspaceView("w", f"w{number}", 0)))
 
+    async def worker(self, bundle: str) -> EngineAPI:
+        return self.fake.facade(bundle, f"generation of {bundle}")
+
     async def close(self) -> None:
         self.fake.close()
 
@@ -112,17 +121,40 @@ class FakeWorld:
         self.fake.disconnect()
 
 
+class Workers:
+    """Clients of one socket that show tokens."""
+
+    def __init__(self, path: str, tokens: Tokens, stack: AsyncExitStack) -> None:
+        self._path = path
+        self._tokens = tokens
+        self._stack = stack
+
+    async def of(self, bundle: str) -> EngineAPI:
+        """Return a client with a new token of a bundle of ``w``."""
+        handed = self._tokens.hand_over("w", bundle, f"generation of {bundle}")
+        client = await self._stack.enter_async_context(HttpEngine(self._path))
+        headers = {"Authorization": f"Bearer {json.loads(handed)['token']}"}
+        client._socket._http.headers.update(headers)  # no client but a worker shows one
+        return client
+
+
 class HttpWorld(FakeWorld):
     """The HTTP client, a real socket and the API in front of the fake engine."""
 
-    def __init__(self, client: HttpEngine, fake: FakeEngine, server: ApiServer) -> None:
+    def __init__(
+        self, client: HttpEngine, fake: FakeEngine, server: ApiServer, workers: Workers
+    ) -> None:
         self._client = client
         self.fake = fake
         self._server = server
+        self._workers = workers
 
     @property
     def engine(self) -> EngineAPI:
         return self._client
+
+    async def worker(self, bundle: str) -> EngineAPI:
+        return await self._workers.of(bundle)
 
     async def vanish(self) -> None:
         await self._server.stop()
@@ -131,14 +163,20 @@ class HttpWorld(FakeWorld):
 class RealWorld:
     """The HTTP client, a real socket, the API, and the real engine with real children."""
 
-    def __init__(self, client: HttpEngine, engine: Engine, server: ApiServer) -> None:
+    def __init__(
+        self, client: HttpEngine, engine: Engine, server: ApiServer, workers: Workers
+    ) -> None:
         self._client = client
         self._engine = engine
         self._server = server
+        self._workers = workers
 
     @property
     def engine(self) -> EngineAPI:
         return self._client
+
+    async def worker(self, bundle: str) -> EngineAPI:
+        return await self._workers.of(bundle)
 
     def request(
         self, name: str, *, env: dict[str, str] | None = None, protected: bool = False
@@ -198,9 +236,14 @@ async def real_world() -> AsyncIterator[ContractWorld]:
     with socket_dir() as directory:
         path = f"{directory}/roost.sock"
         async with real_engine(directory) as engine:
-            app = create_app(engine, clock=engine.clock)
-            async with ApiServer(app, bind_socket(path)) as server, HttpEngine(path) as client:
-                yield RealWorld(client, engine, server)
+            app = create_app(engine, clock=engine.clock, tokens=engine.tokens)
+            async with (
+                ApiServer(app, bind_socket(path)) as server,
+                AsyncExitStack() as stack,
+                HttpEngine(path) as client,
+            ):
+                workers = Workers(path, engine.tokens, stack)
+                yield RealWorld(client, engine, server, workers)
                 engine.announce_stop()
 
 
@@ -214,9 +257,14 @@ async def http_world() -> AsyncIterator[ContractWorld]:
     fake = FakeEngine(workspaces=("w",), queue_limit=QUEUE_LIMIT)
     with socket_dir() as directory:
         path = f"{directory}/roost.sock"
-        app = create_app(fake, clock=fake.clock)
-        async with ApiServer(app, bind_socket(path)) as server, HttpEngine(path) as client:
-            yield HttpWorld(client, fake, server)
+        tokens = Tokens(path)
+        app = create_app(fake, clock=fake.clock, tokens=tokens)
+        async with (
+            ApiServer(app, bind_socket(path)) as server,
+            AsyncExitStack() as stack,
+            HttpEngine(path) as client,
+        ):
+            yield HttpWorld(client, fake, server, Workers(path, tokens, stack))
             fake.close()
 
 

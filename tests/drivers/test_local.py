@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,21 @@ async def test_the_mark_is_in_the_environment_and_nothing_else_is_inherited() ->
         # 3 is the directory that ls reads.
         assert [line for line in lines if line.isdecimal()] == ["0", "1", "2", "3"]
         await process.stop(1, eof_first=False)
+
+
+async def test_what_is_inherited_has_the_same_number_and_stays_the_callers() -> None:
+    reading, writing = os.pipe()
+    async with open_bench() as bench:
+        argv = ("/bin/sh", "-c", f"echo said > /proc/self/fd/{writing}")
+        made = spec(argv, data_id=bench.data_id)
+        process = bench.driver.spawn(replace(made, inherited=(writing,)))
+        await bench.driver.connect(process)
+        assert (await process.wait()).is_clean
+        await process.stop(1, eof_first=False)
+    os.close(writing)
+    assert os.read(reading, 99) == b"said\n"
+    assert os.read(reading, 99) == b""
+    os.close(reading)
 
 
 async def test_stdin_is_the_null_device_unless_it_is_wanted() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,12 +36,17 @@ pytestmark = [pytest.mark.real, pytest.mark.xdist_group("api-schema")]
 
 BASE = "http://roost"
 
+PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
+
 Case = schemathesis.Case[Any]
 
 STREAMS = ("events", "run_events", "follow_log")
 """They go on until somebody ends them, so they are looked at one by one."""
 
 ENDS_THE_DAEMON = "shutdown"
+
+JOB = "report"
+"""The task, and the schedule, of the program `jobs`."""
 
 CHECKS = [
     not_a_server_error,
@@ -92,15 +98,22 @@ class Target:
     def aim(self, case: Case) -> None:
         """Point a generated request at what exists."""
         operation = case.operation.definition.raw["operationId"]
-        existing = {"workspace": "w", "name": _bundle_for(operation), "run_id": self.run_id}
+        existing = {
+            "workspace": "w",
+            "name": _name_for(operation),
+            "run_id": self.run_id,
+            "task": JOB,
+        }
         for name in case.path_parameters:
             case.path_parameters[name] = existing[name]
         if isinstance(case.body, dict) and isinstance(case.body.get("tool"), str):
             case.body["tool"] = "echo"
 
 
-def _bundle_for(operation: str) -> str:
-    """Name a bundle that can bear the operation without spoiling the others."""
+def _name_for(operation: str) -> str:
+    """Name a bundle, or a schedule, that can bear the operation without spoiling the others."""
+    if operation.endswith("_schedule"):
+        return JOB
     if operation in ("tools", "call_tool", "log_page", "why"):
         return "server"
     return {"remove": "spare", "change_settings": "tuned"}.get(operation, "worker")
@@ -121,7 +134,10 @@ def target() -> Iterator[Target]:
         _install_worker(daemon, "worker")
         _install_worker(daemon, "spare")
         _install_worker(daemon, "tuned", start=False)
-        for name in ("server", "worker", "spare"):
+        operator.install(
+            InstallRequest(SourceKind.WORKER, name="jobs", path=str(PROGRAMS), entry="jobs")
+        )
+        for name in ("server", "worker", "spare", "jobs"):
             operator.until(name, "running")
         run_id = operator.begin("server", "echo")
         operator.settled(run_id)

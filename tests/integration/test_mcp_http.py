@@ -64,6 +64,7 @@ def test_a_server_elsewhere_goes_away_is_said_to_be_gone_and_is_used_again_once_
         assert daemon.call(name, "echo", text="hello") == "hello"
         run = daemon.begin(name, "wait")
         server.output.readline()
+        server.prepare()
         server.kill()
         assert daemon.settled(run)["run"]["error"]["code"] == "lost"
         gone = daemon.until(name, lambda view: view["state"] in ("backing_off", "starting"))

@@ -64,6 +64,14 @@ def next_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
+def killed_behind(process: subprocess.Popen[str], lines: int) -> int:
+    """Kill it once it told so many numbers; it goes on meanwhile, so return the last it told."""
+    told = [next_line(process) for _ in range(lines)]
+    process.kill()
+    assert process.stdout is not None
+    return int([*told, *process.stdout][-1])
+
+
 async def found(data_dir: Path) -> tuple[dict[str, object], dict[str, object], dict[str, object]]:
     """Start again; return the newest values, the restored ones and those of the other bundle."""
     async with STORES["sqlite"](data_dir) as store:
@@ -132,7 +140,7 @@ async def test_a_killed_rotation_leaves_every_value_readable_and_is_finished(
 async def test_writes_and_rotations_that_are_killed_anywhere_tear_nothing(tmp_path: Path) -> None:
     for lines in (1, 2, 5, 9):
         with writer(tmp_path, "churn") as process:
-            told = [int(next_line(process)) for _ in range(lines)][-1]
+            told = killed_behind(process, lines)
         async with STORES["sqlite"](tmp_path) as store:
             vault = (await opened(tmp_path, store)).vault
             values = (await vault.resolve("w", "app", FIELDS)).values

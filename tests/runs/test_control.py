@@ -21,6 +21,7 @@ from roost.models import (
     FinishRequest,
     Impact,
     RunKind,
+    RunProgress,
     RunStatus,
     RunView,
     StopOutcome,
@@ -28,10 +29,11 @@ from roost.models import (
     SupersedeOutcome,
     SupersedeState,
 )
-from roost.runs import Commands, Ending, OutsideWork, RunControl, RunRecorder
+from roost.runs import Commands, Ending, OutsideWork, RunControl, RunRecorder, Tasks
 from roost.runs.control import LONGEST_WAIT_S
 from roost.runs.payload import PAYLOAD_LIMIT
 from roost.runs.tool_calls import STOP_WAIT_S
+from roost.runs.withdrawal import ON_ITS_WAY_S, SETTLE_S
 from roost.store.base import RunRows
 
 
@@ -79,10 +81,12 @@ class Works:
         self.outside_work = OutsideWork(desk.recorder)
         self.generation = 7
         self.is_installed = True
+        self.is_elsewhere = False
         self.control = RunControl(
             desk.recorder,
             calls=desk.calls,
             commands=cast("Commands", self.commands),
+            tasks=cast("Tasks", None),
             clock=cast("Clock", self.clock),
             impact=self._impact,
             generation=self._generation,
@@ -95,6 +99,27 @@ class Works:
         run = await self.desk.calls.begin("main", "files", search(**changes), actor="ann")
         await self.desk.caller.arrived(arrived + 1)
         return await self.recorder.get("main", run.id)
+
+    async def silent_call(self, **changes: Any) -> RunView:
+        """Begin a tool call of whose stop no end is seen until it answers."""
+        self.desk.caller.is_silent = True
+        return await self.call(**changes)
+
+    async def settle(self, run_id: str) -> None:
+        """Let the stop of a silent call hear nothing for long enough."""
+        await self._asked(run_id)
+        self.desk.clock.advance(SETTLE_S)
+
+    async def report_late(self, run_id: str) -> None:
+        """Let the first call report although its stop was asked for a while ago."""
+        await self._asked(run_id)
+        self.desk.clock.advance(ON_ITS_WAY_S)
+        self.desk.caller.calls[0].report(RunProgress(1))
+
+    async def _asked(self, run_id: str) -> None:
+        await self.until(StopPhase.ASKED, run_id)
+        for _ in range(10):  # until the silence is waited for
+            await asyncio.sleep(0)
 
     async def outside(self, **changes: Any) -> RunView:
         """Begin work that another program does."""
@@ -131,7 +156,9 @@ class Works:
             raise BundleNotFound(workspace, bundle)
         return self.generation
 
-    async def _impact(self, workspace: str, bundle: str) -> Impact:
+    async def _impact(self, workspace: str, bundle: str) -> Impact | None:
+        if self.is_elsewhere:
+            return None
         return Impact(self.recorder.active_ids(workspace, bundle), True, False, "")
 
 
@@ -318,19 +345,68 @@ async def test_outside_work_that_could_not_be_told_is_not_said_to_be_asked(works
 async def test_a_stopped_call_names_the_respawn_that_ends_its_work_and_what_it_cuts(
     works: Works,
 ) -> None:
-    run, other = await works.call(), await works.call()
-    outcome = await works.stop(run.id)
-    assert (outcome.respawn, outcome.would_cut) == ("files", (other.id,))
+    run, other = await works.silent_call(), await works.call()
+    stopping = asyncio.create_task(works.stop(run.id))
+    await works.settle(run.id)
+    outcome = await stopping
+    assert (outcome.run.status, outcome.respawn) == (RunStatus.ABORTED, "files")
+    assert outcome.would_cut == (other.id,)
     assert "may still be at work: `roost respawn files` ends that" in outcome.sentence
     assert "cuts 1 other run" in outcome.sentence
 
 
+async def test_a_call_whose_end_was_seen_leaves_nothing_to_respawn_for(works: Works) -> None:
+    run = await works.call()
+    outcome = await works.stop(run.id)
+    assert (outcome.sentence, outcome.respawn) == (f"{run.id} was stopped", None)
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_a_server_that_goes_on_is_told_of_at_once_with_what_ends_that(
+    works: Works, is_elsewhere: bool
+) -> None:
+    works.is_elsewhere = is_elsewhere
+    run, other = await works.silent_call(), await works.call()
+    stopping = asyncio.create_task(works.stop(run.id))
+    await works.report_late(run.id)
+    outcome = await stopping
+    assert (outcome.stopped, outcome.run.status) == (True, RunStatus.RUNNING)
+    assert outcome.run.stop_phase is StopPhase.IGNORED
+    told = f"{run.id} was cancelled, but files goes on with it"
+    if is_elsewhere:
+        assert (
+            outcome.sentence == f"{told}; files runs somewhere else, where alone that can be ended"
+        )
+        assert (outcome.respawn, outcome.would_cut) == (None, ())
+    else:
+        assert outcome.sentence == f"{told}: `roost respawn files` ends that and cuts 1 other run"
+        assert (outcome.respawn, outcome.would_cut) == ("files", (other.id,))
+    works.desk.caller.calls[0].succeed()
+    await works.desk.settled(run.id)
+
+
+async def test_a_replacement_waits_for_work_that_ignores_the_stop_until_it_ends(
+    works: Works,
+) -> None:
+    run = await works.silent_call(scope="chat")
+    replacing = asyncio.create_task(works.supersede(wait_s=60.0))
+    await works.report_late(run.id)
+    await works.until(StopPhase.IGNORED, run.id)
+    for _ in range(5):  # longer than it takes to read what would be answered
+        await works.recorder.detail("main", run.id)
+    assert not replacing.done()
+    works.desk.caller.calls[0].succeed()
+    assert (await replacing).state is SupersedeState.READY
+
+
 async def test_work_whose_process_is_gone_needs_no_respawn(works: Works) -> None:
-    run, other = await works.call(), await works.call()
+    run, other = await works.silent_call(), await works.silent_call()
     works.generation = 8
-    assert (await works.stop(run.id)).respawn is None
-    works.is_installed = False
-    assert (await works.stop(other.id)).respawn is None
+    for run_id in (run.id, other.id):
+        stopping = asyncio.create_task(works.stop(run_id))
+        await works.settle(run_id)
+        assert (await stopping).respawn is None
+        works.is_installed = False
 
 
 # Retry

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
-from tests.support.ledger import SECRET, Ledger, request
+from tests.support.ledger import SECRET, EagerClock, Ledger, request
 
 from roost.errors import (
     AlreadyActive,
@@ -98,7 +98,7 @@ async def test_a_terminal_write_that_fails_once_is_retried(ledger: Ledger) -> No
     run = await ledger.begin(scope="chat")
     ledger.rows.failures["finalize"] = 1
     assert await ledger.recorder.finalize("main", run.id, DONE) is Settlement.SETTLED
-    assert ledger.clock.slept == [0.05]
+    assert cast("EagerClock", ledger.clock).slept == [0.05]
     await ledger.begin(scope="chat")
 
 
@@ -109,7 +109,7 @@ async def test_an_end_that_no_attempt_could_store_is_kept_and_said_once(
     ledger.rows.break_down()
     assert await ledger.recorder.finalize("main", run.id, DONE) is Settlement.KEPT
     assert await ledger.recorder.finalize("main", run.id, STOPPED) is Settlement.KEPT
-    assert ledger.clock.slept == [0.05, 0.1, 0.05, 0.1]
+    assert cast("EagerClock", ledger.clock).slept == [0.05, 0.1, 0.05, 0.1]
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 1
     assert run.id in errors[0]
@@ -248,16 +248,25 @@ async def test_nothing_is_recorded_behind_an_end_that_is_kept(ledger: Ledger) ->
 async def test_a_viewer_waits_without_asking_the_store_again_and_again(ledger: Ledger) -> None:
     run = await ledger.begin()
     await ledger.recorder.step(run.id, RunProgress(1))
-    viewer = asyncio.create_task(drained(ledger, run.id))
+    shown, has_both = [], asyncio.Event()
+
+    async def watch() -> None:
+        async for event in ledger.recorder.events("main", run.id):
+            shown.append(event.seq)
+            if len(shown) == 2:
+                has_both.set()
+
+    viewer = asyncio.create_task(watch())
+    async with asyncio.timeout(5):
+        await has_both.wait()
+    asked = ledger.rows.calls["get"], ledger.rows.calls["events"]
     for _ in range(3):
         await ledger.recorder.detail("main", run.id)
-    asked = ledger.rows.calls["get"]
-    for _ in range(3):
-        await ledger.recorder.detail("main", run.id)
-    assert ledger.rows.calls["get"] == asked
+    assert (ledger.rows.calls["get"], ledger.rows.calls["events"]) == asked
     await ledger.recorder.finalize("main", run.id, DONE)
     async with asyncio.timeout(5):
-        assert await viewer == [1, 2, 3]
+        await viewer
+    assert shown == [1, 2, 3]
 
 
 async def drained(ledger: Ledger, run_id: str) -> list[int]:

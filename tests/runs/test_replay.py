@@ -10,6 +10,7 @@ from tests.support.ledger import Ledger
 
 from roost.models import RunEvent, RunProgress, RunStatus
 from roost.runs import Ending
+from roost.runs.viewers import RunViewers
 from roost.store import SqlStore
 
 DONE = Ending(RunStatus.SUCCEEDED)
@@ -70,6 +71,37 @@ async def test_a_viewer_that_does_not_read_holds_one_page_and_nobody_up(
             await steps(ledger, run.id, 10)
         await ledger.recorder.finalize("main", run.id, DONE)
         assert await read(ledger, run.id, 0) == list(range(1, 203))
-        assert ledger.rows.calls["events"] - reads == 22  # the quick viewer's pages alone
+        assert ledger.rows.calls["events"] - reads == 21  # the quick viewer's pages alone
         async with asyncio.timeout(5):
             assert [event.seq async for event in slow] == list(range(2, 203))
+
+
+async def test_a_viewer_reads_the_run_once_and_then_only_events_that_are_new(
+    ledger: Ledger,
+) -> None:
+    run = await ledger.begin()
+    async with aclosing(ledger.recorder.events("main", run.id)) as events:
+        assert (await anext(events)).seq == 1
+        calls = ledger.rows.calls.copy()
+        following = asyncio.ensure_future(anext(events))
+        for link in ("https://out/1", "https://out/2", "https://out/3"):
+            await ledger.recorder.set_link(run.id, link)
+            await asyncio.sleep(0)
+        assert (ledger.rows.calls - calls)["get"] == (ledger.rows.calls - calls)["events"] == 0
+        await steps(ledger, run.id, 1)
+        async with asyncio.timeout(5):
+            assert (await following).seq == 2
+        assert (ledger.rows.calls - calls)["events"] == 1
+
+
+async def test_a_row_that_is_told_late_hides_no_event(ledger: Ledger) -> None:
+    run = await ledger.begin()
+    viewers = RunViewers(ledger.rows)
+    async with aclosing(viewers.events("main", run.id, 0)) as events:
+        assert (await anext(events)).seq == 1
+        await steps(ledger, run.id, 1)
+        following = asyncio.ensure_future(anext(events))
+        viewers.wake(run.id, await viewers.get("main", run.id))
+        viewers.wake(run.id, run)
+        async with asyncio.timeout(5):
+            assert (await following).seq == 2

@@ -21,6 +21,7 @@ from roost.models import CallRequest, RunEventKind, RunProgress, RunStatus, RunV
 from roost.runs import CallEnded, Ending, ToolAnswer, progress_log
 from roost.runs.live_call import LET_GO_S
 from roost.runs.tool_calls import STOP_WAIT_S
+from roost.runs.withdrawal import SETTLE_S
 
 
 def search(**changes: Any) -> CallRequest:
@@ -378,6 +379,9 @@ async def test_a_tool_that_ignores_its_cancellation_keeps_no_stopped_run_alive(
     stopping = asyncio.create_task(desk.calls.stop("main", run.id, by="ben"))
     await desk.ledger.rows.called("request_stop")
     await quiet(desk)
+    desk.clock.advance(SETTLE_S)
+    for _ in range(5):
+        await quiet(desk)  # until the call is cancelled and its patience begins
     desk.clock.advance(LET_GO_S)
     outcome = await stopping
     assert outcome.run.status is RunStatus.ABORTED

@@ -9,7 +9,7 @@ import socketserver
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,10 @@ class FakeDaemon:
             self.changed.notify_all()
             return None if fault in ("lost", "unanswered") else found
 
+    def found(self, path: str) -> object:
+        """Return what a path holds."""
+        return [{"id": name} for name in self.workspaces]
+
     def _faulty(self, fault: str) -> tuple[int, dict[str, Any]] | None:
         if fault == "lost":
             return None
@@ -145,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.close_connection = True
-        self._send(200, [{"id": name} for name in self.server.daemon.workspaces])
+        self._send(200, self.server.daemon.found(self.path))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -154,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         if (found := self.server.daemon.answer(self.path, body)) is None:
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self._send(*found)
+        with suppress(BrokenPipeError):  # nobody waits any more
+            self._send(*found)
 
     def _send(self, status: int, answer: object) -> None:
         text = json.dumps(answer).encode()

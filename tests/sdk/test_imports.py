@@ -27,3 +27,18 @@ def test_every_name_of_the_sdk_comes_from_the_package() -> None:
 
     assert set(sdk.__all__) <= set(roost.__all__)
     assert all(getattr(roost, name) is getattr(sdk, name) for name in sdk.__all__)
+
+
+def test_the_tasks_load_the_standard_library_only() -> None:
+    loaded = loaded_by("from roost import TaskContext, submit, task\ntask('x')(print)")
+    tops = {name.partition(".")[0] for name in loaded} - {"roost"}
+    assert tops <= set(sys.stdlib_module_names)
+    ours = {name.split(".")[1] for name in loaded if name.startswith("roost.")}
+    assert ours == {"worker", "sdk", "errors", "settings"}
+
+
+def test_every_name_of_the_tasks_comes_from_the_package() -> None:
+    from roost import worker
+
+    assert set(worker.__all__) <= set(roost.__all__)
+    assert all(getattr(roost, name) is getattr(worker, name) for name in worker.__all__)

@@ -254,7 +254,7 @@ def test_no_daemon_at_all_is_told_before_the_work_begins(
     daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon.stop()
-    monkeypatch.setattr("roost.sdk.request.BEGIN_PATIENCE_S", 0.1)
+    monkeypatch.setattr("roost.sdk.request.PATIENCE_S", 0.1)
     with pytest.raises(RoostUnreachable, match="`roost serve` starts one"), begin_run("none"):
         pytest.fail("the block was entered")
 

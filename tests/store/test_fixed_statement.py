@@ -15,7 +15,7 @@ from tests.support.stores import add_workspaces, new_run
 
 from roost.models import RunEvent, RunEventKind, RunProgress, RunStatus, RunTrigger, RunView
 from roost.store import SqlStore, open_store, run_statements, sqlite
-from roost.store.fixed_statement import fixed, is_fixed
+from roost.store.fixed_statement import Execute, fixed, is_fixed
 from roost.store.run_columns import VIEW_COLUMNS, view_of
 from roost.store.tables import facts, run_events, runs
 
@@ -38,8 +38,13 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 
 async def insert(store: SqlStore, **changes: Any) -> None:
     new = replace(new_run("r-1"), run=replace(RUN, **changes))
-    async with store._database.write() as connection:
-        await run_statements.insert_new(connection, new)
+    await store._database.write_at_once(lambda execute: run_statements.insert_new(execute, new))
+
+
+async def change_active(store: SqlStore, **change: Any) -> RunView | None:
+    return await store._database.write_at_once(
+        lambda execute: run_statements.change_active_now(execute, "r-1", **change)
+    )
 
 
 async def stored(store: SqlStore) -> RunView:
@@ -55,17 +60,15 @@ async def test_a_new_run_is_read_back_as_it_was(store: SqlStore) -> None:
 
 async def test_a_change_returns_what_is_stored_with_words_as_members(store: SqlStore) -> None:
     await insert(store)
-    async with store._database.write() as connection:
-        changed = await run_statements.change_active(
-            connection,
-            "r-1",
-            owner="daemon-1",
-            epoch=1,
-            events=2,
-            steps=1,
-            status=RunStatus.RUNNING,
-            started_at=7,
-        )
+    changed = await change_active(
+        store,
+        owner="daemon-1",
+        epoch=1,
+        events=2,
+        steps=1,
+        status=RunStatus.RUNNING,
+        started_at=7,
+    )
     expected = replace(RUN, status=RunStatus.RUNNING, started_at=7, last_seq=2, step_count=1)
     assert changed == expected == await stored(store)
     assert changed is not None and type(changed.status) is RunStatus
@@ -85,19 +88,15 @@ async def test_a_run_that_is_not_active_under_the_lease_is_left_alone(
     store: SqlStore, status: RunStatus, lease: dict[str, Any]
 ) -> None:
     await insert(store, status=status)
-    async with store._database.write() as connection:
-        assert await run_statements.change_active(connection, "r-1", events=1, **lease) is None
+    assert await change_active(store, events=1, **lease) is None
     assert (await stored(store)).last_seq == 0
 
 
 async def test_a_lease_that_has_run_out_is_found(store: SqlStore) -> None:
     await insert(store, lease_until=10)
-    async with store._database.write() as connection:
-        for then, is_found in ((9, False), (10, True)):
-            changed = await run_statements.change_active(
-                connection, "r-1", owner=None, epoch=0, lapsed_at=then, events=1
-            )
-            assert (changed is not None) is is_found
+    for then, is_found in ((9, False), (10, True)):
+        changed = await change_active(store, owner=None, epoch=0, lapsed_at=then, events=1)
+        assert (changed is not None) is is_found
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -107,9 +106,12 @@ async def test_events_and_a_result_are_stored(store: SqlStore, count: int) -> No
         RunEvent("r-1", seq, 5, RunEventKind.STEP, f"step {seq}", 1.0)
         for seq in range(1, count + 1)
     )
-    async with store._database.write() as connection:
-        await run_statements.insert_events(connection, events)
-        await run_statements.set_result(connection, "r-1", {"a": 1}, is_truncated=True)
+
+    def write(execute: Execute) -> None:
+        run_statements.insert_events(execute, events)
+        run_statements.set_result(execute, "r-1", {"a": 1}, is_truncated=True)
+
+    await store._database.write_at_once(write)
     assert await store.runs.events("r-1", after=0, limit=9) == events
     assert await payload(store.runs, "r-1") == (None, {"a": 1}, True)
 
@@ -136,9 +138,11 @@ async def test_the_same_statement_works_on_any_connection_of_sqlalchemy(store: S
 async def test_a_fixed_insert_of_many_rows_is_undone_with_its_block(store: SqlStore) -> None:
     await insert(store)
     event = RunEvent("r-1", 1, 5, RunEventKind.STEP, "step")
+    events = (event, replace(event, seq=2), event)
     with pytest.raises(IntegrityError):
-        async with store._database.write() as connection:
-            await run_statements.insert_events(connection, (event, replace(event, seq=2), event))
+        await store._database.write_at_once(
+            lambda execute: run_statements.insert_events(execute, events)
+        )
     async with store._database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(run_events)) == 0
         assert await connection.scalar(select(func.count()).select_from(runs)) == 1

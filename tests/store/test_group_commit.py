@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from tests.support.programs.group_writer import ROWS
 
 from roost.errors import StoreUnavailable
 from roost.store import group_commit, writer_connection
+from roost.store.committer import Committer
 from roost.store.database import Database
+from roost.store.fixed_statement import Execute
 from roost.store.tables import facts
 from roost.store.writer_connection import WriterConnection
 
@@ -30,6 +33,8 @@ class Disk:
 
     def __init__(self) -> None:
         self.commits = 0
+        self.threads: list[int] = []
+        """The thread of each COMMIT."""
         self.error: sqlite3.Error | None = None
         self.reached = threading.Semaphore(0)
         self._may_commit = threading.Event()
@@ -46,6 +51,7 @@ class Disk:
     def commit(self) -> None:
         """Stand in front of a COMMIT."""
         self.commits += 1
+        self.threads.append(threading.get_ident())
         self.reached.release()
         assert self._may_commit.wait(5)
         if self.error is not None:
@@ -67,15 +73,24 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
             return super().execute(sql, *rest)
 
     monkeypatch.setattr(writer_connection, "WriterConnection", GatedConnection)
+    # A busy machine must not cut groups short.
+    monkeypatch.setattr(group_commit, "LONGEST_GROUP_S", 60.0)
+    # A COMMIT that is held up would hold the loop up too.
+    monkeypatch.setattr(Committer, "is_quick", lambda committer: False)
     yield disk
     disk.release()
 
 
 class Desk:
-    """Writes facts, and reads them as everyone else sees them."""
+    """Writes facts, and reads them as everyone else sees them.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        is_at_once: whether writes that wait for nothing are done in one go, and are no blocks.
+    """
+
+    def __init__(self, path: Path, *, is_at_once: bool) -> None:
         self.path = path
+        self.is_at_once = is_at_once
         self.database = Database(f"sqlite+aiosqlite:///{path}")
         self.inside: asyncio.Queue[str] = asyncio.Queue()
 
@@ -83,6 +98,9 @@ class Desk:
         self, name: str, *, gate: asyncio.Event | None = None, fails: bool = False
     ) -> str:
         """Write two facts, waiting and failing between them if asked to."""
+        if self.is_at_once and gate is None:
+            await self.database.write_at_once(partial(self._write, name, fails))
+            return name
         async with self.database.write() as connection:
             await connection.execute(facts.insert().values(name=f"{name}.1", value=""))
             self.inside.put_nowait(name)
@@ -92,6 +110,13 @@ class Desk:
                 raise ValueError(name)
             await connection.execute(facts.insert().values(name=f"{name}.2", value=""))
         return name
+
+    def _write(self, name: str, fails: bool, execute: Execute) -> None:
+        execute(facts.insert(), {"name": f"{name}.1", "value": ""})
+        self.inside.put_nowait(name)
+        if fails:
+            raise ValueError(name)
+        execute(facts.insert(), {"name": f"{name}.2", "value": ""})
 
     def begin(self, name: str, **how: Any) -> asyncio.Task[str]:
         """Write in a task."""
@@ -113,11 +138,12 @@ class Desk:
         return [name.removesuffix(".1") for name in names[0::2]]
 
 
-@pytest.fixture
-async def desk(tmp_path: Path, disk: Disk) -> AsyncIterator[Desk]:
-    desk = Desk(tmp_path / "roost.db")
+@pytest.fixture(params=["blocks", "at once"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path, disk: Disk) -> AsyncIterator[Desk]:
+    desk = Desk(tmp_path / "roost.db", is_at_once=request.param == "at once")
     await desk.database.open()
     disk.commits = 0
+    disk.threads.clear()
     yield desk
     disk.release()
     async with asyncio.timeout(5):
@@ -166,10 +192,20 @@ async def test_writes_that_wait_together_are_committed_together_in_their_order(
     assert desk.stored() == ["first", *names]
 
 
+async def test_writes_that_begin_in_one_pass_of_the_loop_share_a_commit(
+    desk: Desk, disk: Disk
+) -> None:
+    names = [f"w{number}" for number in range(20)]
+    assert await outcome(*[desk.begin(name) for name in names]) == names
+    assert disk.commits == 1
+    assert desk.stored() == names
+
+
 async def test_nobody_is_told_of_success_before_the_commit(desk: Desk, disk: Disk) -> None:
     disk.hold()
     gate = asyncio.Event()
     writes = [desk.begin("a", gate=gate), desk.begin("b"), desk.begin("c")]
+    await desk.reached("a")
     await settled()
     gate.set()
     await disk.is_reached()
@@ -252,7 +288,9 @@ async def test_a_write_cancelled_as_its_turn_comes_passes_the_turn_on(
     writes[0].cancel()
     told = await outcome(holder, *writes)
     assert isinstance(told[1], asyncio.CancelledError)
-    assert desk.stored() == ["holder", "b", "c"]
+    # What is done in one go is done when its turn comes, and no block has begun by then.
+    done = ["a"] if desk.is_at_once else []
+    assert desk.stored() == ["holder", *done, "b", "c"]
 
 
 async def test_a_write_cancelled_during_the_commit_leaves_the_others_whole_and_told(
@@ -272,6 +310,44 @@ async def test_a_write_cancelled_during_the_commit_leaves_the_others_whole_and_t
     assert isinstance(told[0], asyncio.CancelledError)
     assert told[1:] == ["b", "c"]
     assert desk.stored() == ["a", "b", "c"]
+
+
+async def test_a_write_cancelled_just_before_its_commit_is_stored_with_its_neighbour(
+    desk: Desk, disk: Disk
+) -> None:
+    writes = [desk.begin("a"), desk.begin("b")]
+    await desk.reached("a")
+    writes[0].cancel()
+    told = await outcome(*writes)
+    assert isinstance(told[0], asyncio.CancelledError)
+    assert told[1] == "b"
+    assert [name for name in desk.stored() if name != "a"] == ["b"]
+    assert await outcome(desk.begin("c")) == ["c"]
+
+
+async def test_a_lone_commit_of_a_quick_disk_is_waited_for_in_the_loop(
+    desk: Desk, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Committer, "is_quick", lambda committer: True)
+    await desk.write("lone")
+    assert disk.threads == [threading.get_ident()]
+    await outcome(desk.begin("a"), desk.begin("b"))
+    assert len(disk.threads) == 2
+    assert disk.threads[1] != threading.get_ident()
+    assert desk.stored() == ["lone", "a", "b"]
+
+
+async def test_a_lone_commit_in_the_loop_that_fails_stores_nothing(
+    desk: Desk, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Committer, "is_quick", lambda committer: True)
+    disk.error = sqlite3.OperationalError("database or disk is full")
+    told = await outcome(desk.begin("a"))
+    assert isinstance(told[0], StoreUnavailable)
+    assert desk.stored() == []
+    disk.error = None
+    assert await outcome(desk.begin("again")) == ["again"]
+    assert desk.stored() == ["again"]
 
 
 async def test_a_conditional_write_sees_what_earlier_members_have_changed(

@@ -14,7 +14,8 @@ from roost.supervision import CallEnded
 from roost.supervision.incarnation import Incarnation
 from roost.supervision.link import HandshakeFailed
 from roost.supervision.logfiles import LogFiles
-from roost.supervision.mcp_link import LinkOwner, McpLink
+from roost.supervision.mcp_link import McpLink
+from roost.supervision.mcp_session import LinkOwner
 from roost.vault import Scrubber
 
 pytestmark = pytest.mark.real

@@ -14,7 +14,8 @@ from roost.drivers.process import LocalProcess
 from roost.models import RunProgress
 from roost.supervision import CallEnded
 from roost.supervision.link import CallAnswer
-from roost.supervision.mcp_link import LinkOwner, McpLink
+from roost.supervision.mcp_link import McpLink
+from roost.supervision.mcp_session import LinkOwner
 from roost.supervision.mcp_tasks import LONGEST_POLL_S, SHORTEST_POLL_S, USUAL_POLL_S, poll_s
 
 real = pytest.mark.real

@@ -12,8 +12,9 @@ from tests.support.processes import PROGRAMS, open_bench, program, until
 
 from roost.supervision.link import CallEnded
 from roost.supervision.liveness import ask_server
-from roost.supervision.mcp_link import LinkOwner, McpLink
+from roost.supervision.mcp_link import McpLink
 from roost.supervision.mcp_pipes import FIRST_PROBE_ID, McpPipes
+from roost.supervision.mcp_session import LinkOwner
 
 MINI = program("mini_mcp")
 

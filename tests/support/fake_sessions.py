@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from roost.models import RunProgress, ToolView
-from roost.supervision.link import CallAnswer, CallEnded, HandshakeFailed, Link
+from roost.supervision.link import CallAnswer, CallEnded, HandshakeFailed, Link, Withdrawal
 
 ERA = "2025-06-18"
 
@@ -69,7 +69,11 @@ class FakeLink:
         await self._idle.wait()
 
     async def call(
-        self, tool: str, arguments: dict[str, Any], on_progress: Callable[[RunProgress], None]
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal | None = None,
     ) -> CallAnswer:
         if self._over.is_set():
             raise CallEnded(self.ended[0], "ended before")
@@ -111,7 +115,7 @@ class FakeSessions:
         """Why the next handshakes fail, or None."""
 
     def LinkOwner(self, reader: asyncio.StreamReader, *_: Any, **__: Any) -> _Owner:
-        """Meet the constructor of `roost.supervision.mcp_link.LinkOwner`."""
+        """Meet the constructor of `roost.supervision.mcp_session.LinkOwner`."""
         link = FakeLink(len(self.links) + 1)
         self.links.append(link)
         return _Owner(self, reader, link)

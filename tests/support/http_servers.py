@@ -29,12 +29,19 @@ class HttpServer:
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self._argv = (sys.executable, program, str(self.port), *options)
         self._child: subprocess.Popen[str] | None = None
+        self._next: subprocess.Popen[str] | None = None
+
+    def prepare(self) -> None:
+        """Load the one that is started next, so that it then listens at once on any machine."""
+        self._next = self._spawn("--held")
+        assert self._next.stdout is not None
+        assert self._next.stdout.readline(), "it says that it has loaded"
 
     def start(self) -> None:
         """Start it and return once it listens."""
-        self._child = subprocess.Popen(
-            self._argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self._child, self._next = self._next or self._spawn(), None
+        assert self._child.stdin is not None
+        self._child.stdin.close()
         assert self.output.readline(), "it says that it is about to listen"
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
@@ -59,18 +66,37 @@ class HttpServer:
     def kill(self) -> None:
         """End it at once."""
         if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            self.output.close()
+            _end(self._child)
             self._child = None
+
+    def close(self) -> None:
+        """End it and what was prepared."""
+        self.kill()
+        if self._next is not None:
+            _end(self._next)
+            self._next = None
+
+    def _spawn(self, *options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (*self._argv, *options),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    with child:
+        child.kill()
 
 
 @contextmanager
 def http_server(*options: str, program: str = str(SDK)) -> Iterator[HttpServer]:
     """Give a server that listens, and end it."""
     server = HttpServer(program, options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
-        server.kill()
+        server.close()

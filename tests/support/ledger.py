@@ -21,7 +21,7 @@ from roost.models import (
     RunView,
     ToolView,
 )
-from roost.runs import RunRecorder, RunRequest, ToolAnswer, ToolCalls
+from roost.runs import CallEnded, RunRecorder, RunRequest, ToolAnswer, ToolCalls, Withdrawal
 from roost.store.base import RunRows
 
 SECRET = "hunter2hunter2"
@@ -112,11 +112,19 @@ class Ledger:
     """A recorder of one daemon start, and everything it has published."""
 
     def __init__(
-        self, rows: RunRows, directory: Path, *, owner: str = "daemon-1", settled_limit: int = 200
+        self,
+        rows: RunRows,
+        directory: Path,
+        *,
+        owner: str = "daemon-1",
+        settled_limit: int = 200,
+        clock: FakeClock | None = None,
     ) -> None:
         self.rows = FlakyRows(rows)
-        self.clock = EagerClock()
+        self.clock = clock or EagerClock()
         self.published: list[RunView] = []
+        self.on_run: Callable[[RunView], None] = lambda run: None
+        """Told of each run with its publication."""
         self.recorder = RunRecorder(
             cast("RunRows", self.rows),
             owner=owner,
@@ -130,6 +138,7 @@ class Ledger:
     def _take(self, body: ChangeBody) -> None:
         assert isinstance(body, RunChanged)
         self.published.append(body.run)
+        self.on_run(body.run)
 
     async def begin(self, **changes: Any) -> RunView:
         """Begin a run of workspace `main` that is working."""
@@ -171,6 +180,8 @@ class FakeCaller:
         self.is_restarting = False
         self.calls: list[FakeCall] = []
         self.ignores_cancel = False
+        self.is_silent = False
+        """Whether no end of a stopped call is seen until it answers."""
         self.offered: tuple[ToolView, ...] = (
             ToolView(
                 "search",
@@ -202,6 +213,7 @@ class FakeCaller:
         tool: str,
         arguments: dict[str, Any],
         on_progress: Callable[[RunProgress], None],
+        withdrawal: Withdrawal,
     ) -> ToolAnswer:
         call = FakeCall(arguments, on_progress)
         async with self._arrived:
@@ -209,13 +221,21 @@ class FakeCaller:
             self._arrived.notify_all()
         while True:
             try:
-                return await asyncio.shield(call.answer)
+                return await self._answer(call, withdrawal)
             except asyncio.CancelledError:
                 if call.answer.cancelled():
                     raise
                 call.is_cancelled = True
                 if not self.ignores_cancel:
                     raise
+
+    async def _answer(self, call: FakeCall, withdrawal: Withdrawal) -> ToolAnswer:
+        waited: set[asyncio.Future[Any]] = {call.answer, withdrawal.asked}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        call.is_cancelled = call.is_cancelled or not call.answer.done()
+        if not (call.answer.done() or self.is_silent or self.ignores_cancel):
+            raise CallEnded("cancelled", "the server has ended it")
+        return await asyncio.shield(call.answer)
 
     async def arrived(self, count: int = 1) -> FakeCall:
         """Wait until `count` calls have come, and return the last of them."""

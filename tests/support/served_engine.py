@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -39,6 +39,10 @@ class ServedEngine:
             return step(self.fake)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(START_TIMEOUT_S)
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Run a coroutine in the thread of the fake's loop, to its end."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_TIMEOUT_S)
 
     def wait_for_call(self, method: str) -> None:
         """Wait until a client has called this method."""

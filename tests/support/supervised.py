@@ -45,6 +45,7 @@ from roost.models import (
 )
 from roost.supervision import BundleSlot, LogFiles, Starter, Supervisor
 from roost.supervision.ports import CredentialSource
+from roost.supervision.prepare import Preparer
 
 BOUND_S = 5.0
 
@@ -272,6 +273,7 @@ class World:
             clock=self.clock,
             version="0",
             starts_at_once=4,
+            preparer=Preparer(self.driver),
         )
         self.sessions = starter._link_module = FakeSessions()  # type: ignore[assignment]
         self.supervisor = Supervisor(

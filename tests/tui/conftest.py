@@ -6,6 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import textual.app
+import textual.pilot
+from tests.support.idle import wait_for_idle
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +19,10 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the screen as long as it works, and no longer."""
+    monkeypatch.setattr(textual.app, "wait_for_idle", wait_for_idle)
+    monkeypatch.setattr(textual.pilot, "wait_for_idle", wait_for_idle)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from roost.contract import ACTIONS, Risk
-from roost_tui import run_screen, runs_screen
+from roost_tui import run_screen, runs_screen, snapshots_screen
 from roost_tui.actions import (
     EVERYWHERE,
     FOOTER_LIMIT,
@@ -30,6 +30,8 @@ OUTSIDE_THE_DASHBOARD = {
     "bundle.tools",
     "run.show",
     "run.follow",
+    "task.list",
+    "snapshot.list",
     "workspace.list",
     "workspace.create",
     "daemon.status",
@@ -82,10 +84,12 @@ def test_the_bundle_screen_binds_each_key_once() -> None:
         (runs_screen.entries_here, Place.RUN_LIST),
         (run_screen.entries_here, Place.RUN),
         (run_screen.entries_here, Place.LOGS),
+        (snapshots_screen.entries_here, Place.SNAPSHOT_LIST),
+        (snapshots_screen.entries_here, Place.SNAPSHOT_PAGE),
     ],
 )
 @pytest.mark.parametrize("read_only", [False, True])
-def test_the_screens_of_runs_bind_each_key_once(
+def test_the_screens_over_the_dashboard_bind_each_key_once(
     here: Callable[[Sequence[KeyAction]], tuple[KeyAction, ...]], place: Place, read_only: bool
 ) -> None:
     bound = bindings_at(here(allowed(KEY_ACTIONS, read_only=read_only)), place)

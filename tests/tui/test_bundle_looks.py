@@ -58,6 +58,7 @@ async def _open_bundle(pilot: Pilot[None], name: str) -> None:
     screen = app.screen
     assert isinstance(screen, BundleScreen)
     await until(pilot, lambda: "environment" in screen.page_view.text)
+    await until(pilot, lambda: "  snapshot  " in screen.page_view.text)
     await pilot.pause()
 
 

@@ -18,6 +18,13 @@ HEAVY = (
     "roost.client.what_to_add",
     "roost.models.install_plan",
     "roost.models.imports",
+    "roost.models.snapshot",
+    "roost_tui.snapshots_screen",
+    "roost_tui.snapshot_operations",
+    "roost_tui.snapshot_text",
+    "roost.models.task",
+    "roost_tui.task_operations",
+    "roost_tui.worker_tasks",
 )
 
 

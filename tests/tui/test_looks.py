@@ -197,7 +197,7 @@ def test_the_log_of_a_bundle(snap_compare: Compare, size: tuple[int, int]) -> No
 @SIZES
 def test_the_detail_of_a_dead_bundle(snap_compare: Compare, size: tuple[int, int]) -> None:
     back = "left_square_bracket"
-    before = _ready(*"jjjj", back, back, text="python3 -m git", panel="#detail")
+    before = _ready(*"jjjj", back, back, back, text="python3 -m git", panel="#detail")
     assert snap_compare(_app(sample_engine()), terminal_size=size, run_before=before)
 
 

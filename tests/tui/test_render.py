@@ -158,8 +158,8 @@ def test_missing_fields_are_named() -> None:
 
 
 def test_a_start_tells_its_mode_and_time() -> None:
-    generation = GenerationView("g", 1, "1", "c", 0, StartMode.SNAPSHOT, 0, ready_ms=41)
-    assert render.start_text(generation) == "snap 41ms"
+    generation = GenerationView("g", 1, "1", "c", 0, StartMode.ZYGOTE, 0, ready_ms=41)
+    assert render.start_text(generation) == "zygote 41ms"
     assert render.start_text(None) == render.NOTHING
 
 

@@ -118,7 +118,7 @@ async def test_the_page_of_a_run_shows_the_ladder_too() -> None:
 
 async def test_a_server_that_ignores_a_stop_is_offered_for_respawn_naming_what_that_cuts() -> None:
     fake = _fake()
-    fake.resist_stop("r-1", StopPhase.ASKED, respawn="app", would_cut=("r-2", "r-3"))
+    fake.resist_stop("r-1", StopPhase.IGNORED, respawn="app", would_cut=("r-2", "r-3"))
     async with open_screen(fake) as (app, pilot):
         await _at(app, pilot, "r-1")
         await press(pilot, "s")
@@ -132,7 +132,7 @@ async def test_a_server_that_ignores_a_stop_is_offered_for_respawn_naming_what_t
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
         assert not fake.called("respawn")
-        fake.resist_stop("r-1", StopPhase.ASKED, respawn="app", would_cut=("r-2", "r-3"))
+        fake.resist_stop("r-1", StopPhase.IGNORED, respawn="app", would_cut=("r-2", "r-3"))
         await press(pilot, "s")
         await _asked(app, pilot)
         await press(pilot, "y")
@@ -140,12 +140,12 @@ async def test_a_server_that_ignores_a_stop_is_offered_for_respawn_naming_what_t
         assert "Only a respawn ends that work." in await _asked(app, pilot)
         await press(pilot, "y")
         await until(pilot, lambda: len(fake.called("respawn")) == 1)
-        await until(pilot, lambda: "failed" in _row(app, "r-1"))
+        await until(pilot, lambda: "aborted" in _row(app, "r-1"))
 
 
 async def test_a_protected_server_wants_its_name_and_a_reason_before_such_a_respawn() -> None:
     fake = _fake(protected=True)
-    fake.resist_stop("r-1", StopPhase.ASKED, respawn="app")
+    fake.resist_stop("r-1", StopPhase.IGNORED, respawn="app")
     async with open_screen(fake) as (app, pilot):
         await _at(app, pilot, "r-1")
         await press(pilot, "s")

@@ -11,7 +11,7 @@ from tests.support.run_scenes import many_runs, run_screen, runs_screen, staged_
 from tests.support.screen import NARROW, WIDE, lose, until
 from textual.pilot import Pilot
 
-from roost.models import StopPhase
+from roost.models import RunKind, StopPhase
 from roost_tui.app import RoostApp
 from roost_tui.modals import ConfirmModal
 from roost_tui.modals.command_line import CommandModal, ReviewModal
@@ -64,6 +64,8 @@ def _page(run_id: str, *keys: str) -> Before:
         app.open_run_page(app.state.runs[run_id])
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.is_mounted)
         await until(pilot, lambda: "arguments" in run_screen(app).page_view.text)
+        if app.state.runs[run_id].kind is RunKind.TASK:
+            await until(pilot, lambda: run_screen(app).page.task is not None)
         await until(pilot, lambda: run_screen(app).is_caught_up)
         await _settle(pilot)
         await pilot.press(*keys)

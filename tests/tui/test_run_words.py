@@ -90,6 +90,8 @@ def test_the_ladder_shows_what_was_reached_and_what_comes() -> None:
     assert walked == "* asked to stop  > TERM sent  . KILL sent  . ended"
     call = run_view("r-1", stop_requested_at=1)
     assert plain(ladder(call, ASCII)) == "> asked to stop  . ended"
+    ignored = run_view("r-1", stop_requested_at=1, stop_phase=StopPhase.IGNORED)
+    assert plain(ladder(ignored, ASCII)) == "* asked to stop  > stop ignored  . ended"
 
 
 def test_what_a_stop_means_depends_on_who_does_the_work_and_names_the_children() -> None:
@@ -99,6 +101,8 @@ def test_what_a_stop_means_depends_on_who_does_the_work_and_names_the_children()
     assert command.endswith("It stops r-2 too.")
     call = stop_meaning(run_view("r-1", bundle="git"), [], others=2)
     assert "If git ignores that" in call and "cut 2 other runs" in call
+    ignored = run_view("r-1", bundle="git", stop_phase=StopPhase.IGNORED)
+    assert stop_meaning(ignored, []).startswith("git goes on although the call was cancelled.")
     outside = stop_meaning(run_view("r-1", kind=RunKind.EXTERNAL), [])
     assert "at the next report" in outside
 

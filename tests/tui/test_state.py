@@ -22,6 +22,7 @@ from roost.models import (
     RunStatus,
     SlotState,
     Snapshot,
+    SnapshotChanged,
     Transition,
     Transitioned,
     WorkspaceChanged,
@@ -90,6 +91,32 @@ def test_a_workspace_takes_its_bundles_and_runs_with_it() -> None:
     assert not state.workspaces
     assert not state.bundles
     assert list(state.runs) == ["r-2"]
+
+
+def test_a_changed_startup_snapshot_is_marked_with_the_newest_revision_of_its_bundle() -> None:
+    state = _after(
+        SnapshotChanged("acme", "a"), SnapshotChanged("acme", "b"), SnapshotChanged("acme", "a")
+    )
+    assert state.snapshot_mark(("acme", "a")) == 8
+    assert state.snapshot_mark(("acme", "b")) == 7
+    assert state.snapshot_mark(("acme", "c")) == state.snapshot_mark(None) == 5
+
+
+def test_a_new_picture_makes_every_startup_snapshot_outdated() -> None:
+    before = _after(SnapshotChanged("acme", "a"))
+    state = apply(before, Snapshot("d", 40, EngineState(DAEMON)))
+    assert state.snapshot_mark(("acme", "a")) == state.snapshot_mark(("acme", "b")) == 40
+
+
+def test_marks_of_startup_snapshots_go_with_their_bundles() -> None:
+    state = _after(
+        SnapshotChanged("acme", "a"),
+        SnapshotChanged("lab", "b"),
+        SnapshotChanged("lab", "c"),
+        BundleRemoved("lab", "b"),
+        WorkspaceRemoved("acme"),
+    )
+    assert list(state.snapshot_marks) == [("lab", "c")]
 
 
 def test_transitions_are_newest_first_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

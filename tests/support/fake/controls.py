@@ -40,10 +40,17 @@ from roost.models import (
 class FakeControls:
     """The controls of one fake, seen by one actor."""
 
-    def __init__(self, world: FakeWorld, switches: Switches, actor: str) -> None:
+    def __init__(
+        self,
+        world: FakeWorld,
+        switches: Switches,
+        actor: str,
+        generation_id: str | None = None,
+    ) -> None:
         self.world = world
         self.switches = switches
         self.actor = actor
+        self.generation_id = generation_id
         self._slots = FakeSlots(world, switches, actor)
 
     @property

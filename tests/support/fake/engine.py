@@ -14,8 +14,9 @@ from tests.support.fake.impacts import impact_on
 from tests.support.fake.imports import FakeImports
 from tests.support.fake.outside import FakeOutside
 from tests.support.fake.pages import log_page, page_behind
-from tests.support.fake.run_control import FakeRunControl
+from tests.support.fake.schedules import FakeSchedules
 from tests.support.fake.settings import change_settings
+from tests.support.fake.snapshots import FakeSnapshots
 from tests.support.fake.switches import Switches
 from tests.support.fake.vault import FakeVault
 from tests.support.fake.why import report_of
@@ -61,7 +62,7 @@ from roost.models import (
 T = TypeVar("T")
 
 
-class FakeEngine(FakeImports, FakeVault, FakeRunControl, FakeOutside):
+class FakeEngine(FakeImports, FakeVault, FakeSchedules, FakeOutside, FakeSnapshots):
     """Implements `EngineAPI` in memory on the real event bus, and is an API source too.
 
     Args:
@@ -91,10 +92,10 @@ class FakeEngine(FakeImports, FakeVault, FakeRunControl, FakeOutside):
     def bus(self) -> EventBus:
         return self.world.bus
 
-    def facade(self, actor: str) -> FakeEngine:
+    def facade(self, actor: str, generation_id: str | None = None) -> FakeEngine:
         """Return the same fake as another caller sees it."""
         other = FakeEngine.__new__(FakeEngine)
-        FakeControls.__init__(other, self.world, self.switches, actor)
+        FakeControls.__init__(other, self.world, self.switches, actor, generation_id)
         return other
 
     # Streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from roost.errors import BadInput
@@ -41,7 +42,7 @@ def definition_from(name: str, request: InstallRequest) -> Definition:
     )
     return Definition(
         kind=kind,
-        runtime=Runtime.PYTHON,
+        runtime=_runtime_of(request),
         title=name,
         version="1.0.0",
         command=request.command[0] if request.command else "python3",
@@ -55,6 +56,11 @@ def definition_from(name: str, request: InstallRequest) -> Definition:
         settings=request.settings,
         after=request.after,
     )
+
+
+def _runtime_of(request: InstallRequest) -> Runtime:
+    program = Path(request.command[0]).name if request.command else "python3"
+    return Runtime.PYTHON if program.startswith("python") else Runtime.BINARY
 
 
 def installed_view(

@@ -24,8 +24,11 @@ from roost.models import (
     RunStatus,
     Runtime,
     RunTrigger,
+    ScheduleSpec,
+    ScheduleView,
     SlotState,
     StartStep,
+    TaskSpec,
     ToolView,
     Transition,
 )
@@ -48,8 +51,16 @@ def sample_engine() -> FakeEngine:
     _add_runs(fake)
     _add_tools_and_forms(fake)
     _add_logs(fake)
+    _add_tasks(fake)
     fake.calls.clear()
     return fake
+
+
+def _add_tasks(fake: FakeEngine) -> None:
+    spec = TaskSpec("report.build", "builds the nightly report")
+    fake.offer("acme", "reports", spec)
+    nightly = ScheduleSpec("nightly", spec.name, "0 2 * * *")
+    fake.put_schedule_view(ScheduleView("acme", nightly, next_at=FIXED_START + HOUR))
 
 
 def _ago(milliseconds: int) -> int:

@@ -254,9 +254,13 @@ class FakeSlots:
         )
 
     def end_runs(self, bundle: FakeBundle, error: RunError) -> None:
-        """Fail every active run of a bundle."""
+        """Fail every active run of a bundle; those that were stopped have ended as asked."""
         for run in self._world.active_runs(bundle.view.workspace, bundle.view.name):
-            self.settle_run(run, RunStatus.FAILED, error=error)
+            if run.view.stop_requested_at is None:
+                self.settle_run(run, RunStatus.FAILED, error=error)
+            else:
+                told = RunError("stopped", f"stopped by {run.view.stop_requested_by}")
+                self.settle_run(run, RunStatus.ABORTED, error=told)
 
     def settle_run(
         self,

@@ -41,6 +41,10 @@ class Switches:
         self.start_gate.set()
         self.scan_gate = asyncio.Event()
         self.scan_gate.set()
+        self.build_gate = asyncio.Event()
+        self.build_gate.set()
+        self.build_end: dict[str, Any] = {}
+        """What the views of snapshots end as, where a build does not make one."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.run_count = 0
         self.resisting: dict[str, Resistance] = {}

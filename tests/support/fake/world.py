@@ -30,17 +30,22 @@ from roost.models import (
     GenerationView,
     ImportPlan,
     InstalledVersion,
+    JournalEntry,
     KeyPlace,
     LogLine,
     LogStream,
     Reason,
+    RunAttempt,
     RunChanged,
     RunEvent,
     RunEventKind,
     RunView,
+    ScheduleView,
     Severity,
     SlotState,
+    SnapshotView,
     StartStep,
+    TaskView,
     ToolView,
     Transition,
     Transitioned,
@@ -102,6 +107,8 @@ class FakeRun:
     epoch: int = 0
     """Which holder of the lease may report; raised by each attachment."""
     lease_s: float = 60.0
+    journal: list[JournalEntry] = field(default_factory=list)
+    attempts: list[RunAttempt] = field(default_factory=list)
 
 
 class FakeWorld:
@@ -124,6 +131,14 @@ class FakeWorld:
         self.bundles: dict[BundleKey, FakeBundle] = {}
         self.runs: dict[str, FakeRun] = {}
         """Oldest first."""
+        self.tasks: dict[tuple[str, str], TaskView] = {}
+        self.worker_slots: dict[BundleKey, int] = {}
+        """Of the bundles whose workers have told their tasks."""
+        self.warned_tasks: set[tuple[str, str]] = set()
+        """Tasks that a submit on behalf of somebody was warned about."""
+        self.schedules: dict[tuple[str, str], ScheduleView] = {}
+        self.snapshots: dict[BundleKey, SnapshotView] = {}
+        self.snapshot_details: dict[BundleKey, dict[str, Any]] = {}
         self.run_limit: int | None = None
         """Runs that a snapshot holds; None means all."""
         self.transitions: list[Transition] = []
@@ -226,6 +241,7 @@ class FakeWorld:
             waiting_for=(),
             stop_deadline_at=None,
         )
+        self.warned_tasks.clear()
         self.is_closed = False
         self.gone.clear()
 
@@ -253,6 +269,7 @@ class FakeWorld:
     def remove_bundle(self, bundle: FakeBundle) -> None:
         view = bundle.view
         del self.bundles[view.workspace, view.name]
+        self.snapshots.pop((view.workspace, view.name), None)
         self.publish(BundleRemoved(view.workspace, view.name))
 
     def move(

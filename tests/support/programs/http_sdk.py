@@ -1,8 +1,9 @@
 """An MCP server over streamable HTTP by the SDK, which speaks both eras.
 
-Usage: http_sdk.py [PORT] [--legacy] [--token TOKEN] [--busy N]; the port may come in PORT.
+Usage: http_sdk.py [PORT] [--legacy] [--token TOKEN] [--busy N] [--held]; PORT may give the port.
 --legacy refuses what a server of the handshake era does not know. --token asks for
 `Authorization: Bearer TOKEN`. --busy answers the first N requests with 503.
+--held loads all it needs, says so, and listens once it is told to by a line.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 from typing import Any
 
 import uvicorn
@@ -97,8 +99,12 @@ def main() -> None:
     parser.add_argument("--legacy", action="store_true")
     parser.add_argument("--token")
     parser.add_argument("--busy", type=int, default=0)
+    parser.add_argument("--held", action="store_true")
     given = parser.parse_args()
     app = Gate(server.streamable_http_app(), given.token, given.legacy, given.busy)
+    if given.held:
+        print("held", flush=True)
+        sys.stdin.readline()
     print(f"listens on {given.port}", flush=True)
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning")
 

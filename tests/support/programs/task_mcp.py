@@ -7,7 +7,7 @@ declares the extension; with --legacy it speaks the one of 2025-11-25, where the
 Tools: build (some stages, each seen in one poll), never (works until it is cancelled), question
 (needs input), broken (fails), given-up (cancelled by the server), forgotten (nobody knows its
 task), plain (no task), refused (an answer that is an error), reported (progress after its
-creation), tardy (never ends, and its creation takes a while).
+creation), tardy (never ends, and its creation takes a while), stubborn (works on though cancelled).
 What it is asked is told on stderr.
 """
 
@@ -33,6 +33,7 @@ NAMES = (
     "refused",
     "reported",
     "tardy",
+    "stubborn",
 )
 
 TARDY_S = 0.2
@@ -64,7 +65,7 @@ class Work:
     def advance(self) -> None:
         """Go one step on, as every poll sees one."""
         self.polls += 1
-        if self.status != "working" or self.name in ("never", "tardy"):
+        if self.status != "working" or self.name in ("never", "tardy", "stubborn"):
             return
         if self.name == "reported" and self.polls <= 3:
             params = {"progressToken": self.token, "progress": self.polls, "total": 3}
@@ -163,7 +164,8 @@ class Server:
 
     def about(self, method: str, work: Work) -> Json | None:
         if method == "tasks/cancel":
-            work.status, work.message = "cancelled", None
+            if work.name != "stubborn":
+                work.status, work.message = "cancelled", None
             return self.state(work) if self.is_legacy else {}
         if method == "tasks/result" and self.is_legacy:
             return work.result() if work.status == "completed" else None

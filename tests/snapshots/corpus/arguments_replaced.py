@@ -1,0 +1,5 @@
+"""Puts other arguments in place of its own."""
+
+import sys
+
+sys.argv = ["app", "serve"]

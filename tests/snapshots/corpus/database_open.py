@@ -1,0 +1,5 @@
+"""Keeps a database in memory."""
+
+import sqlite3
+
+DATABASE = sqlite3.connect(":memory:")

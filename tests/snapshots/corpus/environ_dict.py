@@ -1,0 +1,5 @@
+"""Copies the environment into a dict."""
+
+import os
+
+SETTINGS = dict(os.environ)

@@ -1,0 +1,5 @@
+"""Merges the environment with defaults."""
+
+import os
+
+SETTINGS = {"COLOR": "no"} | os.environ

@@ -1,0 +1,5 @@
+"""Sets a variable below os.environ."""
+
+import os
+
+os.putenv("APP_MODE", "quiet")

@@ -1,0 +1,5 @@
+"""Removes a variable."""
+
+import os
+
+os.environ.pop("APP_COLOR", None)

@@ -1,0 +1,5 @@
+"""Makes an epoll object."""
+
+import select
+
+POLL = select.epoll()

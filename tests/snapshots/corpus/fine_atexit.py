@@ -1,0 +1,5 @@
+"""Registers something for the end of the process."""
+
+import atexit
+
+atexit.register(int)

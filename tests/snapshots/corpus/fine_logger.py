@@ -1,0 +1,6 @@
+"""Configures logging."""
+
+import logging
+
+LOGGER = logging.getLogger(__name__)
+LOGGER.addHandler(logging.StreamHandler())

@@ -1,0 +1,5 @@
+"""Changes the working directory."""
+
+import os
+
+os.chdir("/")

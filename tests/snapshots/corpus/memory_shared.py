@@ -1,0 +1,5 @@
+"""Maps memory that a forked process shares."""
+
+import mmap
+
+COUNTERS = mmap.mmap(-1, mmap.PAGESIZE)

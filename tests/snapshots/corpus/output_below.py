@@ -1,0 +1,5 @@
+"""Writes to the descriptor of standard error."""
+
+import os
+
+os.write(2, b"loaded\n")

@@ -1,0 +1,5 @@
+"""Prints a banner."""
+
+import sys
+
+sys.stdout.write("welcome\n")

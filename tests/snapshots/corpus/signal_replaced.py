@@ -1,0 +1,5 @@
+"""Handles a signal that the interpreter handles already."""
+
+import signal
+
+PREVIOUS = signal.signal(signal.SIGINT, lambda *_: None)

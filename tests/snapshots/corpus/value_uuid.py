@@ -1,0 +1,5 @@
+"""Makes an id for the process."""
+
+import uuid
+
+INSTANCE_ID = uuid.uuid4()

@@ -6,7 +6,19 @@ import importlib
 import platform
 import sys
 
-NAMES = ("ps", "first_paint", "respawn", "viewers", "scrubbing", "supervision", "wrappers", "runs")
+NAMES = (
+    "ps",
+    "first_paint",
+    "keys",
+    "respawn",
+    "viewers",
+    "scrubbing",
+    "supervision",
+    "wrappers",
+    "runs",
+    "tasks",
+    "snapshots",
+)
 
 
 def main(names: list[str]) -> int:

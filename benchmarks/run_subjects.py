@@ -183,7 +183,7 @@ class DbosSubject:
     def __init__(self, folder: Path, mode: str) -> None:
         self.name = "dbos" if mode == "delete" else f"dbos, {mode}"
         self._path = folder / f"dbos-{mode}.db"
-        command = [_python_with_dbos(), str(PROGRAM), str(self._path), mode]
+        command = [python_with_dbos(), str(PROGRAM), str(self._path), mode]
         self._asker = Asker(command, dict(os.environ))
         self.durability = "unknown"
 
@@ -199,7 +199,7 @@ class DbosSubject:
         return self._path
 
 
-def _python_with_dbos() -> str:
+def python_with_dbos() -> str:
     """Return a Python that has dbos, installing it into an ignored folder first.
 
     Raises:

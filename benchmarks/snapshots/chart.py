@@ -51,7 +51,7 @@ def _pair(one: Comparison, top: int, scale: float) -> Iterator[str]:
     )
     for values, offset, colour, tail in (
         (one.cold, 0, COLD, ""),
-        (one.restored, 18, RESTORED, f", {one.ratio:.0f} times sooner"),
+        (one.restored, 18, RESTORED, f", {one.ratio:.1f}x as fast"),
     ):
         median = statistics.median(values)
         width = max(2.0, median * scale)

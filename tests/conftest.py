@@ -20,9 +20,12 @@ os.environ["ROOST_VAULT_KEY_STORE"] = "file"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# A job in the background ignores ctrl+c, and so would every program that the tests start.
+# A job in the background ignores ctrl+c, and one under nohup the end of its terminal, and so would
+# every program that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 STARTS_PROCESSES = ("drivers", "integration")
 

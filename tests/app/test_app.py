@@ -167,7 +167,7 @@ def test_a_clean_up_that_fails_ends_the_run_with_one_after_everything_was_closed
 
 
 def test_a_start_that_takes_too_long_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
-    app = lab(startup_timeout_s=0.05)
+    app = lab(startup_timeout_s=0.5)
 
     @app.hook("will_ready")
     async def warm_up() -> None:
@@ -175,7 +175,7 @@ def test_a_start_that_takes_too_long_ends_the_run(capsys: pytest.CaptureFixture[
 
     assert app.run() == 1
     told = capsys.readouterr().err
-    assert "'lab' was not ready within 0.05 s: the component 'warm_up' was still in will" in told
+    assert "'lab' was not ready within 0.5 s: the component 'warm_up' was still in will" in told
 
 
 @pytest.mark.parametrize("phase", ["config_will_load", "did_load", "did_ready", "listen"])

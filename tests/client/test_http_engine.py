@@ -188,7 +188,7 @@ async def test_many_streams_and_calls_go_side_by_side() -> None:
     fake = FakeEngine(workspaces=("w",))
     async with serving_fake(fake) as served, HttpEngine(served.path) as engine:
         streams = [engine.events() for _ in range(20)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             firsts = await asyncio.gather(*(anext(stream) for stream in streams))
             views = await asyncio.gather(*(engine.status() for _ in range(20)))
         assert all(isinstance(first, Snapshot) for first in firsts)

@@ -48,7 +48,7 @@ def _told(event: EngineEvent) -> object:
 
 
 async def _next(subscription: Subscription, count: int) -> list[object]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [_told(await subscription.next()) for _ in range(count)]
 
 
@@ -87,7 +87,7 @@ async def test_every_subscription_is_told_the_same() -> None:
 
 async def test_a_waiting_reader_wakes_at_the_next_change() -> None:
     office = Office()
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         await subscription.next()
         waiting = asyncio.create_task(subscription.next())
         await asyncio.sleep(0)
@@ -168,7 +168,7 @@ async def test_an_id_that_is_malformed_or_foreign_or_ahead_gets_a_snapshot(last_
     office = Office()
     office.add("a")
     office.add("b")
-    async with office.bus.subscribe(last_seen) as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe(last_seen) as subscription, asyncio.timeout(30):
         snapshot = await subscription.next()
     assert isinstance(snapshot, Snapshot)
     assert (_told(snapshot), snapshot.missed) == (["a", "b"], 0)
@@ -189,7 +189,7 @@ async def test_an_id_older_than_what_is_kept_gets_a_snapshot(
     office = Office()
     for name in "abcd":
         office.add(name)
-    async with office.bus.subscribe(f"{START}.1") as too_old, asyncio.timeout(5):
+    async with office.bus.subscribe(f"{START}.1") as too_old, asyncio.timeout(30):
         snapshot = await too_old.next()
     assert isinstance(snapshot, Snapshot)
     assert (_told(snapshot), snapshot.missed) == (["a", "b", "c", "d"], 3)
@@ -220,7 +220,7 @@ async def test_a_reader_that_fell_behind_gets_the_present_state_then_what_follow
 async def test_a_reader_that_fell_behind_is_told_how_many_changes_it_missed() -> None:
     office = Office(queue_limit=3)
     office.add("a")
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         first = await subscription.next()
         office.add("b")
         await subscription.next()
@@ -235,7 +235,7 @@ async def test_a_reader_that_fell_behind_is_told_how_many_changes_it_missed() ->
 
 async def test_a_reader_that_has_read_nothing_yet_has_missed_nothing() -> None:
     office = Office(queue_limit=1)
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         office.add("a")
         office.add("b")
         snapshot = await subscription.next()
@@ -266,7 +266,7 @@ async def test_a_reader_can_fall_behind_again_and_again() -> None:
 
 async def test_several_events_are_taken_at_once_in_order_up_to_a_limit() -> None:
     office = Office()
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         for name in "abcd":
             office.add(name)
         pieces = [[_told(event) for event in await subscription.next_some(3)] for _ in range(2)]
@@ -276,7 +276,7 @@ async def test_several_events_are_taken_at_once_in_order_up_to_a_limit() -> None
 
 async def test_a_reader_of_several_is_told_what_it_missed_since_the_last_one() -> None:
     office = Office(queue_limit=2)
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         office.add("a")
         await subscription.next_some(64)
         for name in "bcd":
@@ -299,7 +299,7 @@ async def test_one_slow_reader_does_not_cost_the_others_anything() -> None:
 
 async def test_iterating_ends_after_the_closing_notice() -> None:
     office = Office()
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         office.add("a")
         office.bus.close("stopping")
         told = [_told(event) async for event in subscription]
@@ -322,7 +322,7 @@ async def test_who_comes_after_the_closing_notice_gets_it_once(last_seen: str | 
     office = Office()
     office.add("a")
     office.bus.close("stopping")
-    async with office.bus.subscribe(last_seen) as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe(last_seen) as subscription, asyncio.timeout(30):
         events = [event async for event in subscription]
     closings = [event for event in events if isinstance(event, Change)][-1:]
     assert [change.body for change in closings] == [Closing("stopping")]
@@ -331,7 +331,7 @@ async def test_who_comes_after_the_closing_notice_gets_it_once(last_seen: str | 
 
 async def test_a_reader_that_fell_behind_still_gets_the_closing_notice() -> None:
     office = Office(queue_limit=1)
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         office.add("a")
         office.add("b")
         office.bus.close("stopping")
@@ -342,7 +342,7 @@ async def test_a_reader_that_fell_behind_still_gets_the_closing_notice() -> None
 @pytest.mark.parametrize("queue_limit", [1, 100])
 async def test_the_revision_rises_with_every_event_up_to_the_notice(queue_limit: int) -> None:
     office = Office(queue_limit=queue_limit)
-    async with office.bus.subscribe() as early, asyncio.timeout(5):
+    async with office.bus.subscribe() as early, asyncio.timeout(30):
         office.add("a")
         office.add("b")
         office.bus.close("stopping")
@@ -362,7 +362,7 @@ async def test_the_notice_is_at_hand_once_the_bus_is_closed() -> None:
 
 async def test_a_notice_that_does_not_fit_the_queue_is_not_lost() -> None:
     office = Office(queue_limit=2)
-    async with office.bus.subscribe() as subscription, asyncio.timeout(5):
+    async with office.bus.subscribe() as subscription, asyncio.timeout(30):
         office.add("a")
         office.bus.close("stopping")
         told = [_told(event) async for event in subscription]

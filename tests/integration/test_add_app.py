@@ -129,9 +129,9 @@ open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
 async def test_an_app_that_is_never_loaded_is_given_up_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_reader, "LOAD_BOUND_S", 3.0)
+    monkeypatch.setattr(app_reader, "LOAD_BOUND_S", 1.0)
     found = await describe(written(tmp_path / "app", "import time\ntime.sleep(1000)\n"))
-    assert isinstance(found, BadApp) and "not loaded within 3 s" in found.message
+    assert isinstance(found, BadApp) and "not loaded within 1 s" in found.message
 
 
 async def test_an_app_that_prints_without_end_is_read_all_the_same(tmp_path: Path) -> None:

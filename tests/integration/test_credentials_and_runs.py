@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.real_daemon import RealDaemon, is_alive, real_daemon, wait_for
+from tests.support.real_daemon import BOUND_S, RealDaemon, is_alive, real_daemon, wait_for
 
 from roost.errors import BadFields, BundleNotFound, BundleProtected, NotRunning, RunNotFound
 from roost.models import BundleSettings
 from roost.models.codec import to_json
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("credentials")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("credentials")]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_previous_revision_can_be_restored(daemon: RealDaemon) -> None:
 
 
 def test_a_call_in_flight_during_a_respawn_finishes_on_the_old_process(daemon: RealDaemon) -> None:
-    daemon.install_mini("busy")
+    daemon.install_mini("busy", settings=BundleSettings(drain_s=BOUND_S, stop_grace_s=1))
     old = daemon.pid_of("busy")
     run_id = daemon.begin("busy", "slow", steps=20, seconds=0.05)
     wait_for(lambda: daemon.run(run_id), lambda detail: detail["run"]["step_count"] >= 1)

@@ -56,7 +56,7 @@ def test_a_daemon_that_was_refused_leaves_the_log_of_the_owner_alone(
                 [sys.executable, "-m", "roost.daemon", "--data-dir", str(data_dir)],
                 stdout=log,
                 stderr=log,
-                timeout=60,
+                timeout=90,
                 check=False,
             )
         assert done.returncode == 4
@@ -85,7 +85,7 @@ def test_a_daemon_whose_log_has_no_room_serves_and_stops_as_ever(data_dir: Path)
         assert operator.pid == process.pid
         operator.workspace("w")
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(45) == 0
+        assert process.wait(90) == 0
     finally:
         if process.poll() is None:
             process.kill()

@@ -8,19 +8,32 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.data_dirs import CHECK_NAMES
 from tests.support.owned_daemon import owned_daemon
 from tests.support.real_daemon import RealDaemon, is_alive, real_daemon, roost, wait_for
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("doctor")]
 
 EXPECTED = {"daemon", *CHECK_NAMES}
 
 MACHINE = {"disk", "filesystem", "clock", "limits"}
 """Findings that depend on where the tests run."""
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[RealDaemon]:
+    """A daemon with one bundle that has a credential, for what leaves it as it was."""
+    with real_daemon() as started:
+        started.install_mini("git", env={"TOKEN": "hunter2-hunter2"})
+        started.pid_of("git")
+        yield started
 
 
 def examine(data_dir: Path) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -34,19 +47,18 @@ def problems(found: dict[str, dict[str, Any]]) -> set[str]:
     return {name for name, one in found.items() if one["severity"] == "problem"} - MACHINE
 
 
-def test_a_daemon_in_good_order_has_no_problem_and_keeps_its_directory_as_it_was() -> None:
-    with real_daemon() as daemon:
-        daemon.install_mini("git", env={"TOKEN": "hunter2-hunter2"})
-        daemon.pid_of("git")
-        code, found = examine(daemon.data_dir)
-        assert set(found) == EXPECTED | {"vault"}
-        assert problems(found) == set()
-        assert code == (1 if any(found[name]["severity"] == "problem" for name in MACHINE) else 0)
-        assert found["lock"]["said"] == f"held by the daemon with pid {daemon.pid}"
-        assert found["vault"]["said"] == "the key opens the credentials of 1 bundle"
-        assert found["daemons"]["said"] == f"one daemon works on this directory (pid {daemon.pid})"
-        assert "hunter2" not in json.dumps(found)
-        daemon.set("git", TOKEN="another-value")  # the database can still be written
+def test_a_daemon_in_good_order_has_no_problem_and_keeps_its_directory_as_it_was(
+    daemon: RealDaemon,
+) -> None:
+    code, found = examine(daemon.data_dir)
+    assert set(found) == EXPECTED | {"vault"}
+    assert problems(found) == set()
+    assert code == (1 if any(found[name]["severity"] == "problem" for name in MACHINE) else 0)
+    assert found["lock"]["said"] == f"held by the daemon with pid {daemon.pid}"
+    assert found["vault"]["said"] == "the key opens the credentials of 1 bundle"
+    assert found["daemons"]["said"] == f"one daemon works on this directory (pid {daemon.pid})"
+    assert "hunter2" not in json.dumps(found)
+    daemon.set("git", TOKEN="another-value")  # the database can still be written
 
 
 def test_examinations_at_once_leave_no_process_and_no_descriptor_behind() -> None:
@@ -59,26 +71,29 @@ def test_examinations_at_once_leave_no_process_and_no_descriptor_behind() -> Non
         assert all({"vault"} | {f["check"] for f in r["findings"]} > {"lock"} for r in reports)
         wait_for(daemon.descriptors, lambda count: count <= before)
         assert wire.get("/v1/status")["orphans"] == 0
-        assert len(_children(daemon.process.pid)) == 1  # the watchdog
+        watchdog = wait_for(lambda: _children(daemon.process.pid), lambda pids: len(pids) == 1)
+        assert b"watchdog" in Path(f"/proc/{watchdog[0]}/cmdline").read_bytes()
 
 
 def _children(pid: int) -> list[str]:
     """Return the children of every thread that is there now."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    found: list[str] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # a thread that has just ended
+            found += (task / "children").read_text().split()
+    return found
 
 
-def test_what_was_broken_is_found_and_mended_by_what_it_says() -> None:
-    with real_daemon() as daemon:
-        (daemon.data_dir / "keys" / "vault.key").chmod(0o644)
-        (daemon.data_dir / "roost.sock").chmod(0o666)
-        code, found = examine(daemon.data_dir)
-        assert code == 1
-        assert {"permissions", "keyring", "socket"} <= problems(found)
-        for name in ("permissions", "keyring", "socket"):
-            command = found[name]["mend"].split("`")[1]
-            subprocess.run(command, shell=True, check=True, timeout=30)
-        assert problems(examine(daemon.data_dir)[1]) == set()
+def test_what_was_broken_is_found_and_mended_by_what_it_says(daemon: RealDaemon) -> None:
+    (daemon.data_dir / "keys" / "vault.key").chmod(0o644)
+    (daemon.data_dir / "roost.sock").chmod(0o666)
+    code, found = examine(daemon.data_dir)
+    assert code == 1
+    assert {"permissions", "keyring", "socket"} <= problems(found)
+    for name in ("permissions", "keyring", "socket"):
+        command = found[name]["mend"].split("`")[1]
+        subprocess.run(command, shell=True, check=True, timeout=30)
+    assert problems(examine(daemon.data_dir)[1]) == set()
 
 
 def test_a_key_that_does_not_open_what_is_stored_is_a_problem() -> None:
@@ -116,27 +131,28 @@ def test_a_daemon_that_was_killed_leaves_what_the_next_start_takes_over() -> Non
         assert again.pid != pid
 
 
-def test_a_daemon_that_is_stopped_in_its_tracks_is_a_problem_that_names_it() -> None:
-    with owned_daemon() as daemon:
-        os.kill(daemon.process.pid, signal.SIGSTOP)
-        try:
-            code, found = examine(daemon.data_dir)
-        finally:
-            os.kill(daemon.process.pid, signal.SIGCONT)
-        assert code == 1
-        assert "daemon" in problems(found)
-        assert found["lock"]["said"] == f"held by the daemon with pid {daemon.process.pid}"
+def test_a_daemon_that_is_stopped_in_its_tracks_is_a_problem_that_names_it(
+    daemon: RealDaemon,
+) -> None:
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        code, found = examine(daemon.data_dir)
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    assert code == 1
+    assert "daemon" in problems(found)
+    assert found["lock"]["said"] == f"held by the daemon with pid {daemon.pid}"
 
 
-def test_another_program_on_the_database_is_named() -> None:
-    with real_daemon() as daemon, closing(sqlite3.connect(daemon.data_dir / "roost.db")) as shell:
+def test_another_program_on_the_database_is_named(daemon: RealDaemon) -> None:
+    with closing(sqlite3.connect(daemon.data_dir / "roost.db")) as shell:
         shell.execute("SELECT count(*) FROM workspaces").fetchone()
         _, found = examine(daemon.data_dir)
         assert found["daemons"]["severity"] == "warning"
         assert f"(pid {os.getpid()})" in found["daemons"]["said"]
 
 
-def test_a_second_daemon_on_the_database_is_a_problem() -> None:
+def test_a_second_daemon_on_the_database_is_a_problem(daemon: RealDaemon) -> None:
     second = (
         "import sqlite3, sys\n"
         "connection = sqlite3.connect(sys.argv[-1] + '/roost.db')\n"
@@ -144,22 +160,21 @@ def test_a_second_daemon_on_the_database_is_a_problem() -> None:
         "print('open', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    with real_daemon() as daemon:
-        command = [sys.executable, "-c", second, "-m", "roost.daemon", "--data-dir"]
-        child = subprocess.Popen(
-            [*command, str(daemon.data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert child.stdin is not None and child.stdout is not None
-        try:
-            assert child.stdout.readline() == b"open\n"
-            code, found = examine(daemon.data_dir)
-        finally:
-            child.stdin.close()
-            child.stdout.close()
-            child.wait(30)
-        assert (code, problems(found)) == (1, {"daemons"})
-        assert f"{daemon.pid} and {child.pid}" in found["daemons"]["said"]
-        assert f"`kill {child.pid}`" in found["daemons"]["mend"]
+    command = [sys.executable, "-c", second, "-m", "roost.daemon", "--data-dir"]
+    child = subprocess.Popen(
+        [*command, str(daemon.data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None and child.stdout is not None
+    try:
+        assert child.stdout.readline() == b"open\n"
+        code, found = examine(daemon.data_dir)
+    finally:
+        child.stdin.close()
+        child.stdout.close()
+        child.wait(30)
+    assert (code, problems(found)) == (1, {"daemons"})
+    assert f"{daemon.pid} and {child.pid}" in found["daemons"]["said"]
+    assert f"`kill {child.pid}`" in found["daemons"]["mend"]
 
 
 def test_a_program_that_only_this_shell_finds_is_missing_for_the_daemon(tmp_path: Path) -> None:

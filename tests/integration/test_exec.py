@@ -14,6 +14,7 @@ import pytest
 from tests.support.real_daemon import (
     BOUND_S,
     RealDaemon,
+    holders,
     is_alive,
     processes_with,
     real_daemon,
@@ -21,12 +22,19 @@ from tests.support.real_daemon import (
     wait_for,
 )
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("exec")]
 
 DEAF_TREE = (
     "trap '' TERM INT; (setsid sleep 1000 &); (trap '' TERM; setsid sh -c 'sleep 1000' &); "
     "echo ready; sleep 1000; sleep 1000"
 )
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[RealDaemon]:
+    """A daemon for all tests that do not end it; each looks at runs of its own."""
+    with real_daemon() as started:
+        yield started
 
 
 @contextmanager
@@ -50,102 +58,109 @@ def newest_run(daemon: RealDaemon) -> str:
     return str(daemon.wire.get("/v1/runs", limit=1)[0]["id"])
 
 
-def test_output_and_exit_code_come_through_as_if_it_ran_here() -> None:
-    with real_daemon() as daemon:
-        done = roost(daemon.data_dir, "exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
-        assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
-        killed = roost(daemon.data_dir, "exec", "--", "sh", "-c", "kill -KILL $$")
-        assert killed.returncode == 128 + signal.SIGKILL
-        absent = roost(daemon.data_dir, "exec", "--", "no-such-program")
-        assert absent.returncode == 2
-        assert "no-such-program" in absent.stderr
-        assert len(daemon.wire.get("/v1/runs")) == 2
-
-
-def test_fifty_thousand_lines_arrive_whole_and_in_order() -> None:
-    with real_daemon() as daemon:
-        done = roost(daemon.data_dir, "exec", "--", "seq", "50000")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == [str(number) for number in range(1, 50_001)]
-
-
-def test_the_first_ctrl_c_stops_a_deaf_tree_and_nothing_of_it_is_left() -> None:
-    with real_daemon() as daemon:
-        with followed(daemon, "--", "sh", "-c", DEAF_TREE) as running:
-            run_id = newest_run(daemon)
-            assert len(processes_with(run_id)) >= 3
-            running.send_signal(signal.SIGINT)
-            _, errors = running.communicate(timeout=BOUND_S)
-        assert running.returncode == 130, errors
-        run = daemon.settled(run_id)["run"]
-        assert (run["status"], run["error"]["code"]) == ("aborted", "stopped")
-        assert run["stop_phase"] == "killing"
-        assert processes_with(run_id) == []
-
-
-def test_the_second_ctrl_c_leaves_at_once_and_the_stop_goes_on() -> None:
-    with real_daemon() as daemon:
-        with followed(daemon, "--", "sh", "-c", DEAF_TREE) as running:
-            run_id = newest_run(daemon)
-            running.send_signal(signal.SIGINT)
-            assert running.stderr is not None
-            assert "ctrl-C again leaves it" in running.stderr.readline()
-            wait_for(lambda: daemon.run(run_id)["run"]["stop_requested_at"], bool)
-            running.send_signal(signal.SIGINT)
-            _, errors = running.communicate(timeout=BOUND_S)
-        assert running.returncode == 130
-        assert "may go on" in errors
-        assert daemon.run(run_id)["run"]["status"] == "running"
-        assert daemon.settled(run_id)["run"]["status"] == "aborted"
-
-
-def test_a_terminal_that_goes_away_leaves_its_command_running() -> None:
-    with real_daemon() as daemon:
-        with followed(daemon, "--", "sh", "-c", "echo ready; sleep 1; echo end") as running:
-            run_id = newest_run(daemon)
-            running.kill()
-        detail = daemon.settled(run_id)
-        assert detail["run"]["status"] == "succeeded"
-        assert [event["message"] for event in detail["events"]][1:3] == ["ready", "end"]
-
-
-def test_a_reader_that_goes_away_is_told_that_the_command_goes_on() -> None:
-    with real_daemon() as daemon:
-        command = str(Path(sys.executable).with_name("roost"))
-        script = f"{command} --data-dir {daemon.data_dir} exec -- sh -c 'yes' | head -1"
-        done = subprocess.run(
-            ["sh", "-c", script], capture_output=True, text=True, timeout=BOUND_S, check=False
-        )
-        run_id = newest_run(daemon)
-        assert done.stdout == "y\n"
-        assert f"run {run_id} goes on" in done.stderr
-        assert roost(daemon.data_dir, "run", "stop", run_id).returncode == 0
-        assert processes_with(run_id) == []
-
-
-def test_a_command_that_is_only_for_its_viewer_ends_with_it() -> None:
-    with real_daemon() as daemon:
-        options = ("--stop-when-unwatched", "--")
-        with followed(daemon, *options, "sh", "-c", "echo ready; sleep 1000") as running:
-            run_id = newest_run(daemon)
-            running.kill()
-        run = daemon.settled(run_id)["run"]
-        assert (run["status"], run["error"]["code"]) == ("aborted", "stopped")
-        assert processes_with(run_id) == []
-
-
-def test_a_value_of_a_variable_is_in_no_file_of_the_data_directory() -> None:
-    secret = "correct-horse-battery-91"
-    os.environ["EXEC_TOKEN"] = secret
+@contextmanager
+def halted(daemon: RealDaemon) -> Iterator[None]:
+    """Let the daemon do nothing during the block."""
+    os.kill(daemon.pid, signal.SIGSTOP)
     try:
-        with real_daemon() as daemon:
-            command = ("sh", "-c", 'echo "$EXEC_TOKEN"; exit 1')
-            done = roost(daemon.data_dir, "exec", "--env", "EXEC_TOKEN", "--", *command)
-            assert done.stdout == "[secret]\n"
-            for path in daemon.data_dir.rglob("*"):
-                assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+        yield
     finally:
-        del os.environ["EXEC_TOKEN"]
+        os.kill(daemon.pid, signal.SIGCONT)
+
+
+def test_output_and_exit_code_come_through_as_if_it_ran_here(daemon: RealDaemon) -> None:
+    before = len(daemon.wire.get("/v1/runs"))
+    done = roost(daemon.data_dir, "exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+    killed = roost(daemon.data_dir, "exec", "--", "sh", "-c", "kill -KILL $$")
+    assert killed.returncode == 128 + signal.SIGKILL
+    absent = roost(daemon.data_dir, "exec", "--", "no-such-program")
+    assert absent.returncode == 2
+    assert "no-such-program" in absent.stderr
+    assert len(daemon.wire.get("/v1/runs")) == before + 2
+
+
+def test_fifty_thousand_lines_arrive_whole_and_in_order(daemon: RealDaemon) -> None:
+    done = roost(daemon.data_dir, "exec", "--", "seq", "50000")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(number) for number in range(1, 50_001)]
+
+
+def test_the_first_ctrl_c_stops_a_deaf_tree_and_nothing_of_it_is_left(daemon: RealDaemon) -> None:
+    with followed(daemon, "--", "sh", "-c", DEAF_TREE) as running:
+        run_id = newest_run(daemon)
+        wait_for(lambda: processes_with(run_id), lambda pids: len(pids) >= 3)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=BOUND_S)
+    assert running.returncode == 130, errors
+    run = daemon.settled(run_id)["run"]
+    assert (run["status"], run["error"]["code"]) == ("aborted", "stopped")
+    assert run["stop_phase"] == "killing"
+    assert processes_with(run_id) == []
+
+
+def test_the_second_ctrl_c_leaves_at_once_and_the_stop_goes_on(daemon: RealDaemon) -> None:
+    with followed(daemon, "--", "sh", "-c", DEAF_TREE) as running:
+        run_id = newest_run(daemon)
+        running.send_signal(signal.SIGINT)
+        assert running.stderr is not None
+        assert "ctrl-C again leaves it" in running.stderr.readline()
+        wait_for(lambda: daemon.run(run_id)["run"]["stop_requested_at"], bool)
+        with halted(daemon):  # so the stop cannot be over, however slow this machine is
+            running.send_signal(signal.SIGINT)
+            _, errors = running.communicate(timeout=BOUND_S)
+    assert running.returncode == 130
+    assert "may go on" in errors
+    assert daemon.settled(run_id)["run"]["status"] == "aborted"
+
+
+def test_a_terminal_that_goes_away_leaves_its_command_running(
+    daemon: RealDaemon, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    waiting = f"echo ready; until test -e {gate}; do sleep 0.1; done; echo end"
+    with followed(daemon, "--", "sh", "-c", waiting) as running:
+        run_id = newest_run(daemon)
+        running.kill()
+    gate.touch()
+    detail = daemon.settled(run_id)
+    assert detail["run"]["status"] == "succeeded"
+    assert [event["message"] for event in detail["events"]][1:3] == ["ready", "end"]
+
+
+def test_a_reader_that_goes_away_is_told_that_the_command_goes_on(daemon: RealDaemon) -> None:
+    command = str(Path(sys.executable).with_name("roost"))
+    endless = "while echo y; do sleep 0.1; done"
+    script = f"{command} --data-dir {daemon.data_dir} exec -- sh -c '{endless}' | head -1"
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, timeout=BOUND_S, check=False
+    )
+    run_id = newest_run(daemon)
+    assert done.stdout == "y\n"
+    assert f"run {run_id} goes on" in done.stderr
+    assert roost(daemon.data_dir, "run", "stop", run_id).returncode == 0
+    assert processes_with(run_id) == []
+
+
+def test_a_command_that_is_only_for_its_viewer_ends_with_it(daemon: RealDaemon) -> None:
+    options = ("--stop-when-unwatched", "--")
+    with followed(daemon, *options, "sh", "-c", "echo ready; sleep 1000") as running:
+        run_id = newest_run(daemon)
+        running.kill()
+    run = daemon.settled(run_id)["run"]
+    assert (run["status"], run["error"]["code"]) == ("aborted", "stopped")
+    assert processes_with(run_id) == []
+
+
+def test_a_value_of_a_variable_is_in_no_file_of_the_data_directory(
+    daemon: RealDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "correct-horse-battery-91"
+    monkeypatch.setenv("EXEC_TOKEN", secret)
+    command = ("sh", "-c", 'echo "$EXEC_TOKEN"; exit 1')
+    done = roost(daemon.data_dir, "exec", "--env", "EXEC_TOKEN", "--", *command)
+    assert done.stdout == "[secret]\n"
+    assert holders(daemon.data_dir, {"raw": secret.encode()}) == []
 
 
 def test_after_kill_9_of_the_daemon_no_process_is_left_and_the_run_says_why() -> None:

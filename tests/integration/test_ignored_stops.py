@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.packed_servers import NODE_ENTRY, unpacked
-from tests.support.real_daemon import RealDaemon, is_alive, real_daemon, roost, wait_for
+from tests.support.real_daemon import BOUND_S, RealDaemon, is_alive, real_daemon, roost, wait_for
 
 from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120), pytest.mark.xdist_group("ignored-stops")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("ignored-stops")]
 
 TOOL = "trigger-long-running-operation"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daemon() -> Iterator[RealDaemon]:
     entry = unpacked("everything") / NODE_ENTRY.format("everything")
     with real_daemon("w") as started:
@@ -26,7 +26,7 @@ def daemon() -> Iterator[RealDaemon]:
                 name="everything",
                 kind=BundleKind.MCP_STDIO,
                 command=(str(shutil.which("node")), str(entry)),
-                settings=BundleSettings(start_budget_s=20, stop_grace_s=1),
+                settings=BundleSettings(start_budget_s=BOUND_S, stop_grace_s=1),
             )
         )
         started.until("everything", "running")

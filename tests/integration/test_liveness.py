@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 BOUND_S = 90.0
 
-PROBED = BundleSettings(probe_interval_s=1.0, probe_misses=3, stop_grace_s=1.0)
+PROBED = BundleSettings(probe_interval_s=2.0, probe_misses=4, stop_grace_s=1.0)
+"""What is well answers one of four probes within two seconds on any machine."""
 
 
 def replaced(daemon: RealDaemon, name: str, pid: int) -> dict[str, Any]:
@@ -56,18 +57,17 @@ def test_what_is_stopped_by_a_signal_is_replaced_with_all_it_had_and_says_why() 
         install_web(daemon, "web")
         install_web(daemon, "strict", "403")
         pids = {name: daemon.pid_of(name) for name in ("server", "web", "strict")}
-        tree = processes_of(pids["server"])
-        assert len(tree) == 2
+        tree = wait_for(lambda: processes_of(pids["server"]), lambda found: len(found) == 2)
         for name in ("server", "web"):
             os.kill(pids[name], signal.SIGSTOP)
         server = replaced(daemon, "server", pids["server"])
         web = replaced(daemon, "web", pids["web"])
         assert not [pid for pid in tree if is_alive(pid)]
-        assert "no answer to ping within 1 s" in server["crash"]["not_live"]
-        assert "has no answer within 1 s" in web["crash"]["not_live"]
+        assert "no answer to ping within 2 s" in server["crash"]["not_live"]
+        assert "has no answer within 2 s" in web["crash"]["not_live"]
         for name in ("server", "web"):
             [crash] = crashes(daemon, name)
-            assert "missed 3 probes in a row" in crash["reason"]
+            assert "missed 4 probes in a row" in crash["reason"]
         assert daemon.call("server", "echo", text="well") == '{"text": "well"}'
         assert daemon.pid_of("strict") == pids["strict"], "a refusal is an answer"
 
@@ -85,11 +85,13 @@ def session_of(pid: int) -> int:
 
 
 def test_a_server_busy_with_a_silent_call_is_left_alone_even_when_its_tool_times_out() -> None:
-    settings = replace(PROBED, call_idle_s=5.0)
+    settings = replace(PROBED, probe_interval_s=1.0, call_idle_s=2.0)
     with real_daemon() as daemon:
         daemon.install_mini("server", "--one-thread", settings=settings)
         pid = daemon.pid_of("server")
-        run = daemon.settled(daemon.begin("server", "nap", seconds=9))["run"]
+        run = daemon.settled(daemon.begin("server", "nap", seconds=8))["run"]
         assert run["status"] == "failed" and run["error"]["code"] == "timed_out"
-        assert daemon.call("server", "echo", text="awake") == '{"text": "awake"}'
+        patient = {"tool": "echo", "arguments": {"text": "awake"}, "idle_timeout_s": BOUND_S}
+        awake = daemon.post(f"{daemon.path('server')}/calls", patient)["id"]
+        assert daemon.settled(awake)["run"]["status"] == "succeeded"
         assert daemon.pid_of("server") == pid and crashes(daemon, "server") == []

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 BOUND_S = 300.0
 
 
-@pytest.mark.parametrize("servers", [30, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("servers", [12, pytest.param(100, marks=pytest.mark.soak)])
 def test_servers_that_start_together_all_end_ready_at_their_first_try(servers: int) -> None:
     with real_daemon() as daemon:
         for number in range(servers):

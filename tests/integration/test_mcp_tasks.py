@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.packed_servers import NODE_ENTRY, unpacked
-from tests.support.real_daemon import PYTHON, RealDaemon, is_alive, real_daemon, wait_for
+from tests.support.real_daemon import BOUND_S, PYTHON, RealDaemon, is_alive, real_daemon, wait_for
 
 from roost.models import (
     BundleKind,
@@ -35,7 +34,7 @@ def daemon() -> Iterator[RealDaemon]:
 
 
 def install(daemon: RealDaemon, name: str, *command: str, **settings: Any) -> None:
-    limits = BundleSettings(start_budget_s=20, stop_grace_s=1, **settings)
+    limits = BundleSettings(start_budget_s=BOUND_S, stop_grace_s=1, **settings)
     daemon.install(
         InstallRequest(
             source=SourceKind.COMMAND,
@@ -79,10 +78,10 @@ def test_a_tool_of_the_reference_server_that_needs_a_task_is_followed_to_its_res
     assert "# Research Report: tides" in detail["result"]["content"][0]["text"]
     told = steps(daemon, run_id)
     assert told[0].startswith("task ") and "Gathering sources" in told[0]
-    # The server is asked at an interval, so a stage may pass between two answers.
+    # The server is asked at an interval, so any stage may pass between two answers.
     stages = ["Analyzing content...", "Synthesizing findings...", "Generating report..."]
     seen = [step.partition(": ")[2] for step in told[1:-1]]
-    assert seen and seen == [stage for stage in stages if stage in seen]
+    assert seen == [stage for stage in stages if stage in seen]
     assert told[-1].startswith("completed")
 
 
@@ -90,10 +89,8 @@ def test_a_stop_cancels_the_task_of_the_reference_server(daemon: RealDaemon) -> 
     install_everything(daemon, "stopped")
     run_id = daemon.begin("stopped", "simulate-research-query", topic="tides")
     until_step(daemon, run_id, "task ")
-    began = time.monotonic()
     outcome = daemon.post(f"/v1/workspaces/w/runs/{run_id}/stop")
     assert outcome["stopped"] and outcome["run"]["status"] == "aborted"
-    assert time.monotonic() - began < 2
     assert daemon.call("stopped", "echo", message="still here") == "Echo: still here"
 
 

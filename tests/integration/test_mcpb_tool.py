@@ -44,7 +44,7 @@ def node_server(name: str, *args: str, **env: str) -> dict[str, Any]:
 
 
 def request(archive: Path, **changes: Any) -> InstallRequest:
-    settings = BundleSettings(start_budget_s=60, stop_grace_s=2)
+    settings = BundleSettings(start_budget_s=240, stop_grace_s=2)
     return InstallRequest(SourceKind.MCPB, path=str(archive), settings=settings, **changes)
 
 

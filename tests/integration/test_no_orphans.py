@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from tests.support.real_daemon import (
 
 from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 STUBBORN = "trap '' TERM; (setsid sleep 1000 &); sleep 1000 & wait; sleep 1000"
 
@@ -88,7 +90,7 @@ def test_after_kill_9_of_the_daemon_the_watchdog_ends_what_it_had() -> None:
         install_stubborn(daemon, "app")
         daemon.until("deaf", "running")
         mark = data_mark(daemon)
-        assert len(processes_with(mark)) >= 4
+        wait_for(lambda: processes_with(mark), lambda pids: len(pids) >= 4)
         daemon.kill()
         wait_for(lambda: processes_with(mark), lambda pids: not pids)
 
@@ -148,15 +150,12 @@ def test_two_data_directories_with_equal_names_do_not_touch_each_other() -> None
 
 
 def test_a_second_daemon_on_one_data_directory_refuses_and_names_the_holder() -> None:
-    import subprocess
-    import sys
-
     with real_daemon() as daemon:
         second = subprocess.run(
             [sys.executable, "-m", "roost.daemon", "--data-dir", str(daemon.data_dir)],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
         )
         assert second.returncode == 4

@@ -66,7 +66,7 @@ def test_a_removal_never_takes_the_files_of_the_next_install(
     missing: list[str] = []
 
     def install() -> None:
-        for _ in range(25):
+        for _ in range(12):
             if installs(daemon, request, "loops"):
                 check()
 
@@ -80,7 +80,7 @@ def test_a_removal_never_takes_the_files_of_the_next_install(
             return
 
     def remove() -> None:
-        for _ in range(60):
+        for _ in range(30):
             try:
                 daemon.wire.send("DELETE", daemon.path("same", "loops"))
             except BundleNotFound:

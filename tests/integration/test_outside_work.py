@@ -32,7 +32,7 @@ from roost.demo.provision import APPS
 from roost.errors import AlreadyActive
 from roost.models import BundleKind, InstallRequest, SourceKind
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("outside-work")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("outside-work")]
 
 WORKER = Path(__file__).parents[1] / "support" / "programs" / "outside_worker.py"
 RUNS = "http://roost/v1/workspaces/w/runs"
@@ -148,7 +148,7 @@ def test_a_daemon_that_restarts_under_the_work_misses_nothing_of_it() -> None:
             owned.process.send_signal(number)
             owned.exit_status()
             owned.start_again()
-            until_steps(owned.operator, program.run_id, begun + 20)
+            until_steps(owned.operator, program.run_id, begun + 10)
         stopped = owned.operator.post(f"/v1/workspaces/w/runs/{program.run_id}/stop")
         assert stopped["stopped"]
         _, count = program.end()
@@ -164,7 +164,6 @@ def test_the_run_of_a_killed_program_ends_once_its_lease_and_the_window_are_over
             until_steps(owned.operator, program.run_id, 3)
             program.process.kill()
             program.process.wait()
-        assert owned.operator.run(program.run_id)["run"]["status"] == "running"
         row = wait_for(
             lambda: owned.operator.run(program.run_id)["run"],
             lambda row: row["status"] != "running",

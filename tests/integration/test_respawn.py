@@ -27,7 +27,7 @@ from roost.errors import BadInput
 from roost.models import BundleKind, BundleSettings, InstallRequest, RespawnStrategy, SourceKind
 from roost.models.codec import to_json
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("respawn")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("respawn")]
 
 PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
 
@@ -90,32 +90,34 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 # Calls --------------------------------------------------------------------------------------------
 
 
-def test_no_call_fails_in_a_loop_of_calls_during_twenty_handovers(
-    daemon: RealDaemon, pool: ThreadPoolExecutor
+@pytest.mark.parametrize("handovers", [5, pytest.param(20, marks=pytest.mark.soak)])
+def test_no_call_fails_in_a_loop_of_calls_during_handovers(
+    daemon: RealDaemon, pool: ThreadPoolExecutor, handovers: int
 ) -> None:
-    daemon.install_mini("busy", settings=HANDOVER)
-    daemon.until("busy", "running")
+    name = f"busy-{handovers}"
+    daemon.install_mini(name, settings=HANDOVER)
+    daemon.until(name, "running")
     is_over = threading.Event()
 
     def call_on() -> int:
         count = 0
         while not is_over.is_set() or not count:
-            daemon.call("busy", "echo", number=count)  # it fails unless the run has succeeded
+            daemon.call(name, "echo", number=count)  # it fails unless the run has succeeded
             count += 1
         return count
 
     callers = [pool.submit(call_on) for _ in range(3)]
     try:
-        for number in range(20):
-            result = respawn(daemon, "busy")
+        for number in range(handovers):
+            result = respawn(daemon, name)
             assert result["ok"], result["sentence"]
             assert result["generation"] == number + 2
     finally:
         is_over.set()
     assert all(caller.result() for caller in callers)
-    view = daemon.view("busy")
+    view = daemon.view(name)
     assert (view["state"], view["stale"], view["candidate"]) == ("running", [], None)
-    assert own(data_mark(daemon, "busy"), "busy") == {view["generation"]["pid"]}
+    assert own(data_mark(daemon, name), name) == {view["generation"]["pid"]}
 
 
 @pytest.mark.parametrize("settings", [REPLACE, HANDOVER], ids=["replace", "handover"])

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.contract.waiting import reading
 from tests.support.real_daemon import (
+    BOUND_S,
     RealDaemon,
     command_lines,
     is_alive,
@@ -32,7 +33,7 @@ from roost.models import (
 )
 from roost.settings.locations import socket_path
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120), pytest.mark.xdist_group("run-control")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("run-control")]
 
 RUNS = "/v1/workspaces/w/runs"
 
@@ -149,7 +150,7 @@ def test_a_call_on_the_command_line_shows_every_step(daemon: RealDaemon) -> None
 
 def test_a_killed_viewer_leaves_its_run_to_the_daemon(daemon: RealDaemon) -> None:
     with ThreadPoolExecutor(1) as pool:
-        given = ("steps=100", "seconds=0.02")
+        given = ("steps=1000000", "seconds=0.02")
         calling = pool.submit(
             roost, daemon.data_dir, "call", "server", "slow", *(x for g in given for x in ("-a", g))
         )
@@ -159,8 +160,10 @@ def test_a_killed_viewer_leaves_its_run_to_the_daemon(daemon: RealDaemon) -> Non
         )
         [pid] = wait_for(lambda: _viewers(daemon), lambda found: len(found) == 1)
         os.kill(pid, 9)
-        assert calling.result(30).returncode == -9
-    assert daemon.settled(run["id"])["run"]["status"] == "succeeded"
+        assert calling.result(BOUND_S).returncode == -9
+    seen = daemon.run(run["id"])["run"]["step_count"]
+    wait_for(lambda: daemon.run(run["id"])["run"]["step_count"], lambda count: count > seen + 1)
+    assert daemon.post(f"{RUNS}/{run['id']}/stop")["run"]["status"] == "aborted"
 
 
 def _viewers(daemon: RealDaemon) -> list[int]:

@@ -59,7 +59,7 @@ def test_kills_in_turn_leave_no_run_active_without_an_owner(rounds: int) -> None
             follower = viewer(daemon, call)
             assert follower.stdout is not None and follower.stdout.readline()
             follower.kill()
-            follower.wait(10)
+            follower.wait(60)
             follower.stdout.close()
             assert active_runs(daemon) == {call, command}, "a viewer that leaves stops nothing"
             os.kill(daemon.pid_of("server"), signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.real_daemon import (
+    BOUND_S,
     RealDaemon,
     command_lines,
     holders,
@@ -19,6 +21,7 @@ from tests.support.real_daemon import (
     spellings,
     wait_for,
 )
+from textual.pilot import Pilot
 
 from roost.client.http_engine import HttpEngine
 from roost_tui.app import RoostApp
@@ -49,7 +52,7 @@ def captured_events(daemon: RealDaemon) -> Iterator[bytearray]:
             yield captured
         finally:
             stream.shutdown(socket.SHUT_RDWR)
-            reader.join(10)
+            reader.join(BOUND_S)
 
 
 def leaks(needles: dict[str, bytes], data: bytes) -> list[str]:
@@ -61,11 +64,17 @@ async def screen_of(daemon: RealDaemon) -> str:
     async with HttpEngine(daemon.wire.socket_path) as engine:
         app = RoostApp(engine)
         async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.pause(0.5)
-            drawn = app.export_screenshot()
+            dashboard = await drawn(app, pilot, "leaky")
             await pilot.press("c")
-            await pilot.pause(0.5)
-            return drawn + app.export_screenshot()
+            return dashboard + await drawn(app, pilot, "API_KEY")
+
+
+async def drawn(app: RoostApp, pilot: Pilot[None], text: str) -> str:
+    """Wait until the screen shows a text, and return the screen."""
+    async with asyncio.timeout(BOUND_S):
+        while text not in (shown := app.export_screenshot()):
+            await pilot.pause(0.05)
+    return shown
 
 
 async def test_a_secret_is_found_nowhere_in_clear_in_any_spelling() -> None:

@@ -14,18 +14,13 @@ PRIVATE = ("NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "JOURNAL_STREAM=
 """What a service manager tells the daemon alone."""
 
 
-def test_ready_is_said_by_the_process_that_was_started_once_its_api_answers() -> None:
+def test_ready_is_said_once_the_api_answers_and_stopping_at_the_first_signal() -> None:
     with service_manager() as manager:
         before = manager.hear("READY=1")
         status = manager.wire.get("/v1/status")  # at once: nobody has to wait for it any more
         assert status["pid"] == manager.process.pid
         assert before.count("READY=1") == 1
         assert "STOPPING=1" not in before and "WATCHDOG=1" not in before
-
-
-def test_stopping_is_said_at_the_first_signal_and_the_exit_is_clean() -> None:
-    with service_manager() as manager:
-        manager.hear("READY=1")
         assert manager.terminate() == 0
         heard = manager.hear("STOPPING=1")
         assert heard.count("READY=1") == 1

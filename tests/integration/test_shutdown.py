@@ -10,7 +10,6 @@ from tests.support.owned_daemon import OwnedDaemon, owned_daemon
 from tests.support.real_daemon import is_alive, wait_for
 
 from roost.daemon import EXIT_FORCED
-from roost.lifecycle.signals import SAME_SIGNAL_S
 from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind
 
 pytestmark = pytest.mark.real
@@ -41,8 +40,15 @@ COMPONENTS = {
 }
 """Step of the shutdown to the component that a log names."""
 
-DEADLINE_S = 3.0
+DEADLINE_S = 10.0
 """Long enough to come to any step on a busy machine, short enough to wait for."""
+
+LONG_S, SHORT_S = 3600.0, 0.1
+"""For a signal that is to be taken for the echo of the one before, however late it comes, and for
+one that is not."""
+
+KEEPS_COMING_S = 1.0
+"""Longer than a shutdown takes on an idle machine."""
 
 
 def install_two(daemon: OwnedDaemon) -> list[int]:
@@ -78,7 +84,7 @@ def frozen(daemon: OwnedDaemon) -> Iterator[None]:
 
 
 def test_two_signals_at_once_are_one_shutdown_and_the_second_is_a_debug_line() -> None:
-    with owned_daemon() as daemon:
+    with owned_daemon(TEST_SAME_SIGNAL_S=str(LONG_S)) as daemon:
         pids = install_two(daemon)
         with frozen(daemon):
             daemon.process.send_signal(signal.SIGINT)
@@ -92,7 +98,7 @@ def test_two_signals_at_once_are_one_shutdown_and_the_second_is_a_debug_line() -
 
 
 def test_wishes_over_the_socket_and_a_signal_are_one_shutdown() -> None:
-    with owned_daemon("bundles:waits") as daemon:
+    with owned_daemon("bundles:waits", TEST_SAME_SIGNAL_S=str(LONG_S)) as daemon:
         pids = install_two(daemon)
         for _ in range(2):
             daemon.operator.post("/v1/shutdown")
@@ -107,8 +113,8 @@ def test_wishes_over_the_socket_and_a_signal_are_one_shutdown() -> None:
 
 
 def test_signals_that_keep_coming_do_not_spoil_the_exit() -> None:
-    with owned_daemon() as daemon:
-        enough = time.monotonic() + SAME_SIGNAL_S / 2  # a later one would rightly force it
+    with owned_daemon(TEST_SAME_SIGNAL_S=str(LONG_S)) as daemon:
+        enough = time.monotonic() + KEEPS_COMING_S
         while daemon.process.poll() is None and time.monotonic() < enough:
             daemon.process.send_signal(signal.SIGTERM)
             time.sleep(0.001)
@@ -118,11 +124,11 @@ def test_signals_that_keep_coming_do_not_spoil_the_exit() -> None:
 
 @pytest.mark.parametrize("fault", ["driver-hangs", "bundles:blocks"])
 def test_a_signal_long_after_the_first_forces_the_exit_and_says_so(fault: str) -> None:
-    with owned_daemon(fault) as daemon:
+    with owned_daemon(fault, TEST_SAME_SIGNAL_S=str(SHORT_S)) as daemon:
         pids = install_two(daemon)
         daemon.process.terminate()
         wait_for(lambda: lines(daemon, "step: bundles"), bool)
-        time.sleep(SAME_SIGNAL_S + 0.1)
+        time.sleep(2 * SHORT_S)  # on the same clock as the daemon's, which has had the first one
         daemon.process.terminate()
         assert daemon.exit_status() == EXIT_FORCED
         assert len(lines(daemon, "SIGTERM again: exit forced")) == 1

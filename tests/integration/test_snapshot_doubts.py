@@ -194,24 +194,78 @@ def assert_port_is_named(daemon: RealDaemon, verb: str, port: int) -> None:
         daemon.post(f"{daemon.path('fixed')}/snapshot/{verb}")
 
 
-def test_a_server_that_answers_other_tools_when_restored_is_not_published(
+def test_a_server_that_answers_otherwise_when_restored_is_not_published(
     daemon: RealDaemon, tmp_path: Path
 ) -> None:
     write(tmp_path, "tiny.py", MCP)
     text = (
-        "import tiny\n"
+        "import time, tiny\n"
         "if __name__ == '__main__':\n"
         "    tools = {'one': lambda _: '1'}\n"
         "    if tiny.is_restored():\n"
         "        tools['two'] = lambda _: '2'\n"
-        "    tiny.serve(tools)\n"
+        "    tiny.serve(tools, instructions=f'since {time.monotonic_ns()}')\n"
     )
     install(daemon, "other", write(tmp_path, "app.py", text), kind=BundleKind.MCP_STDIO)
     daemon.until("other", "running")
     view = build(daemon, "other")
     assert (view["state"], view["reason"]["code"]) == ("failed", "answers_differ")
+    assert "it answers initialize, tools/list otherwise" in view["reason"]["sentence"]
     assert not view["is_warm"]
     assert respawn(daemon, "other") == "cold"
+
+
+COPYING = """
+import json
+import os
+import posix
+import copier
+import tiny
+
+
+def is_plain(_):
+    return str(os.environ._data is posix.environ and os.environb._data is posix.environ)
+
+
+if __name__ == "__main__":
+    tiny.serve({"copied": lambda _: json.dumps(copier.ALL), "is-plain": is_plain})
+"""
+
+
+def test_an_allowed_copy_of_the_environment_holds_no_credential_and_counts_as_a_whole(
+    daemon: RealDaemon, tmp_path: Path
+) -> None:
+    write(tmp_path, "tiny.py", MCP)
+    write(tmp_path, "copier.py", "import os\n\nALL = dict(os.environ)\n")
+    env = {"API_KEY": secrets.token_hex(16), "LEVEL": "1"}
+    script = write(tmp_path, "app.py", COPYING)
+    install(daemon, "copies", script, kind=BundleKind.MCP_STDIO, env=env)
+    daemon.until("copies", "running")
+    built(daemon, "copies")
+    detail = snapshot_detail(daemon, "copies")
+    assert detail["excluded"] == ["copier"]
+    assert "`roost set copies --snapshot-allow copier`" in detail["findings"][0]["sentence"]
+    change(daemon, "copies", b'{"snapshot_allow": ["copier"]}')
+    assert respawn(daemon, "copies") == "cold"
+    assert snapshot(daemon, "copies")["reason"]["code"] == "allowed"
+    built(daemon, "copies")
+    detail = snapshot_detail(daemon, "copies")
+    assert (detail["excluded"], detail["findings"]) == ([], [])
+    assert detail["allowed"] == ["copier"]
+    assert respawn(daemon, "copies") == "zygote"
+    copied = json.loads(daemon.call("copies", "copied"))
+    assert copied["LEVEL"] == "1"
+    assert [name for name in copied if name == "API_KEY" or name.startswith("ROOST_")] == []
+    assert daemon.call("copies", "is-plain") == "True", "its own environment is as in a cold start"
+    assert env["API_KEY"].encode() in memory(daemon.pid_of("copies"))
+    assert env["API_KEY"].encode() not in memory(template_of(daemon, "copies"))
+    daemon.set("copies", API_KEY=secrets.token_hex(16))
+    assert mode(daemon, "copies") == "zygote", "another value of a credential changes nothing"
+    daemon.set("copies", LEVEL="2")
+    assert mode(daemon, "copies") == "cold"
+    assert snapshot(daemon, "copies")["reason"]["sentence"] == (
+        "environment: LEVEL has another value, and copier copied all of it while it was loaded"
+    )
 
 
 def test_a_handshake_that_fails_only_when_restored_is_a_failed_build(
@@ -396,8 +450,8 @@ def test_many_respawns_leave_nothing_behind_in_daemon_and_template(
     assert daemon.view(name)["generation"]["number"] == count + 2
     assert template_of(daemon, name) == template
     settles_at(daemon, template, before)
-    # A pool of the daemon's own may have begun another thread meanwhile.
-    assert threads(daemon.pid) <= threads_before + count // 2
+    # The daemon's own pools may have begun some of their few threads meanwhile.
+    assert threads(daemon.pid) < threads_before + count
     logs = (daemon.data_dir / "logs" / "w" / name).iterdir()
     numbers = sorted({int(log.name.partition("-")[0]) for log in logs})
     kept = min(count + 2, LOGS_KEPT)
@@ -456,12 +510,18 @@ def test_a_bundle_that_needs_its_snapshot_is_started_from_the_next_template(
     change(daemon, "needy", b'{"snapshot": "require"}')
     os.kill(template_of(daemon, "needy"), signal.SIGSTOP)
     assert respawn(daemon, "needy") == "zygote"
-    os.kill(template_of(daemon, "needy"), signal.SIGSTOP)
-    number = daemon.view("needy")["generation"]["number"]
-    kill(daemon.pid_of("needy"))
-    daemon.until("needy", lambda view: view["generation"]["number"] > number)
-    assert mode(daemon, "needy") == "zygote"
+    for _ in range(2):  # the third loss is one too many for starts that may be cold
+        os.kill(template_of(daemon, "needy"), signal.SIGSTOP)
+        crash(daemon, "needy")
+        assert mode(daemon, "needy") == "zygote"
     assert daemon.call("needy", "echo") == "{}"
+
+
+def crash(daemon: RealDaemon, name: str) -> None:
+    """Kill a bundle's process and wait for the next one."""
+    number = daemon.view(name)["generation"]["number"]
+    kill(daemon.pid_of(name))
+    daemon.until(name, lambda view: view["generation"]["number"] > number)
 
 
 def test_policies_hold_for_respawns(daemon: RealDaemon) -> None:

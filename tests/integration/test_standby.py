@@ -12,6 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.node_programs import (
+    built,
+    lend_bundler,
+    node,
+    package,
+    respawn,
+)
+from tests.support.node_programs import (
+    install as install_command,
+)
+from tests.support.packed_servers import NODE_ENTRY
 from tests.support.real_daemon import (
     RealDaemon,
     is_alive,
@@ -22,7 +33,7 @@ from tests.support.real_daemon import (
 )
 from tests.support.templates import holds_in_memory
 
-from roost.models import BundleSettings, SnapshotBackend
+from roost.models import BundleKind, BundleSettings, SnapshotBackend
 
 pytestmark = pytest.mark.real
 
@@ -182,6 +193,33 @@ def test_a_bundle_that_needs_its_snapshot_waits_for_the_next_parked_process(
         assert result["ok"], result["sentence"]
         assert mode(daemon, "strict") == "standby"
     assert snapshot(daemon, "strict")["reason"] is None
+
+
+def test_a_program_of_node_is_parked_too_and_ends_with_its_bundle(daemon: RealDaemon) -> None:
+    script = package("memory") / NODE_ENTRY.format("memory")
+    package("esbuild")
+    lend_bundler(daemon.data_dir)
+    settings = replace(SETTINGS, start_budget_s=60)
+    kind = BundleKind.MCP_STDIO
+    install_command(daemon, "notes", node(), str(script), kind=kind, settings=settings)
+    tools = daemon.wire.get(f"{daemon.path('notes')}/tools")
+    built(daemon, "notes")
+    first = parked(daemon, "notes")
+    assert wait_for(lambda: snapshot(daemon, "notes"), lambda view: view["template_bytes"])
+    listed = roost(daemon.data_dir, "ps").stdout
+    assert str(daemon.pid_of("notes")) in listed and str(first) not in listed
+    assert respawn(daemon, "notes") == "standby"
+    assert daemon.pid_of("notes") == first
+    assert daemon.wire.get(f"{daemon.path('notes')}/tools") == tools
+    second = parked(daemon, "notes", after=first)
+    os.kill(second, signal.SIGKILL)
+    third = parked(daemon, "notes", after=second)
+    os.kill(first, signal.SIGKILL)
+    daemon.until("notes", lambda view: view["generation"]["number"] == 3)
+    assert (mode(daemon, "notes"), daemon.pid_of("notes")) == ("standby", third)
+    fourth = parked(daemon, "notes", after=third)
+    daemon.post(f"{daemon.path('notes')}/stop")
+    wait_for(lambda: is_alive(third) or is_alive(fourth), lambda alive: not alive)
 
 
 def test_a_killed_daemon_leaves_neither_process_and_the_next_parks_one(

@@ -300,12 +300,14 @@ def _kill_amid_work(owned: OwnedDaemon, draw: random.Random) -> None:
 
 def _watchdog_of(pid: int) -> int:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    [found] = [
-        int(child)
-        for child in children
-        if b"roost.drivers.watchdog" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    [found] = [int(child) for child in children if _is_watchdog(child)]
     return found
+
+
+def _is_watchdog(pid: str) -> bool:
+    with suppress(OSError):  # it has just ended
+        return b"roost.drivers.watchdog" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def _ignoring_errors(work: Callable[[str], object], argument: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from tests.contract.world import real_engine
 from tests.support.bundle_files import manifest, write_archive
+from tests.support.real_daemon import wait_for
 from tests.support.socket_dir import socket_dir
+from tests.support.warm_daemons import warm_program
 
 from roost.engine import Engine
 from roost.models import InstallRequest, SourceKind
@@ -18,27 +19,23 @@ from roost.models import InstallRequest, SourceKind
 pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).parents[2]
-BOUND_S = 30.0
+PROGRAM = ROOT / "tests" / "support" / "programs" / "gated_install.py"
 
 
 async def _kill_at(data_dir: str, verb: str, archive: Path, point: str) -> None:
     """Let a process come to a point of its work and kill it there."""
-    program = str(ROOT / "tests" / "support" / "programs" / "gated_install.py")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, program, data_dir, verb, str(archive), point),
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
+    log = archive.with_suffix(f".{verb}.log")
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    arguments = (data_dir, verb, str(archive), point)
+    process = warm_program(PROGRAM, *arguments, log=log, environ=environ)
     try:
-        async with asyncio.timeout(BOUND_S):
-            said = await process.stdout.readline()
-        assert said == b"there\n", said
+        await asyncio.to_thread(
+            wait_for, lambda: (log.read_text(), process.poll()), lambda seen: seen != ("", None)
+        )
+        assert log.read_text() == "there\n"
     finally:
         process.kill()
-        await process.wait()
+        await asyncio.to_thread(process.wait)
 
 
 def _request(archive: Path) -> InstallRequest:

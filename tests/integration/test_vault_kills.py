@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.support.programs.vault_writer import FIELDS
+from tests.support.real_daemon import wait_for
 from tests.support.stores import STORES
+from tests.support.warm_daemons import warm_program
 
 from roost.clock import SystemClock
 from roost.engine.vault_keys import VaultKeys, open_vault
@@ -43,33 +43,28 @@ async def opened(data_dir: Path, store: SqlStore) -> VaultKeys:
 
 
 @contextmanager
-def writer(data_dir: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the program and kill it with -9 at the end of the block."""
-    with subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(data_dir), *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def writer(data_dir: Path, *arguments: str) -> Iterator[Callable[[int], list[str]]]:
+    """Run the program and kill it with -9 at the end of the block.
+
+    Gives what waits until it has told so many lines, and returns them.
+    """
+    log = data_dir.with_name(f"{data_dir.name}.log")
+    log.unlink(missing_ok=True)
+    process = warm_program(PROGRAM, str(data_dir), *arguments, log=log)
+
+    def until_told(lines: int) -> list[str]:
+        wait_for(lambda: whole_lines(log), lambda told: len(told) >= lines)
+        return whole_lines(log)
+
+    try:
+        yield until_told
+    finally:
+        process.kill()
+        process.wait()
 
 
-def next_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, "the program ended without reaching the point"
-    return line
-
-
-def killed_behind(process: subprocess.Popen[str], lines: int) -> int:
-    """Kill it once it told so many numbers; it goes on meanwhile, so return the last it told."""
-    told = [next_line(process) for _ in range(lines)]
-    process.kill()
-    assert process.stdout is not None
-    return int([*told, *process.stdout][-1])
+def whole_lines(log: Path) -> list[str]:
+    return log.read_text().split("\n")[:-1]
 
 
 async def found(data_dir: Path) -> tuple[dict[str, object], dict[str, object], dict[str, object]]:
@@ -102,8 +97,8 @@ async def test_a_killed_write_leaves_the_old_values_or_the_new_ones(
     tmp_path: Path, point: str, is_done: bool
 ) -> None:
     await seed(tmp_path)
-    with writer(tmp_path, "write", point) as process:
-        next_line(process)
+    with writer(tmp_path, "write", point) as until_told:
+        assert until_told(1)[0].startswith("at ")
     newest, former, other = await found(tmp_path)
     assert (newest, former) == ((NEW, OLD) if is_done else (OLD, OLDEST))
     assert other == OLD
@@ -127,8 +122,8 @@ async def test_a_killed_rotation_leaves_every_value_readable_and_is_finished(
 ) -> None:
     await seed(tmp_path)
     before = (tmp_path / "keys" / "vault.key").read_text()
-    with writer(tmp_path, "rotate", point) as process:
-        next_line(process)
+    with writer(tmp_path, "rotate", point) as until_told:
+        assert until_told(1)[0].startswith("at ")
     assert await found(tmp_path) == (OLD, OLDEST, OLD)
     await assert_settled(tmp_path)
     is_new = point not in ("before both keys", "draft of both keys")
@@ -139,8 +134,9 @@ async def test_a_killed_rotation_leaves_every_value_readable_and_is_finished(
 
 async def test_writes_and_rotations_that_are_killed_anywhere_tear_nothing(tmp_path: Path) -> None:
     for lines in (1, 2, 5, 9):
-        with writer(tmp_path, "churn") as process:
-            told = killed_behind(process, lines)
+        with writer(tmp_path, "churn") as until_told:
+            until_told(lines)
+        told = int(until_told(lines)[-1])  # it went on meanwhile
         async with STORES["sqlite"](tmp_path) as store:
             vault = (await opened(tmp_path, store)).vault
             values = (await vault.resolve("w", "app", FIELDS)).values

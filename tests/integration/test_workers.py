@@ -33,7 +33,7 @@ def install(daemon: RealDaemon) -> None:
         name="staged",
         path=str(PROGRAMS),
         entry="staged",
-        settings=BundleSettings(start_budget_s=30, stop_grace_s=5),
+        settings=BundleSettings(start_budget_s=30, stop_grace_s=30),
     )
     daemon.install(request)
     daemon.until("staged", "running")

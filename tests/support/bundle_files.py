@@ -44,12 +44,14 @@ def write_archive(
     *,
     main: bytes = b"print('hello')\n",
 ) -> Path:
-    """Write an MCPB archive with a manifest, an entry point and more entries."""
+    """Write an MCPB archive with a manifest, an entry point and more entries.
+
+    The same contents are the same bytes: no entry tells when it was written.
+    """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("manifest.json", json.dumps(manifest() if data is None else data))
-        archive.writestr(entry("server/main.py"), main)
-        for name, content in entries:
-            archive.writestr(name, content)
+        text = json.dumps(manifest() if data is None else data).encode()
+        for name, content in (("manifest.json", text), ("server/main.py", main), *entries):
+            archive.writestr(entry(name) if isinstance(name, str) else name, content)
     return path
 
 

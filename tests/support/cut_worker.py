@@ -71,7 +71,7 @@ class CutWorker:
             name=NAME,
             path=str(folder),
             entry=PROGRAM.stem,
-            settings=BundleSettings(stop_grace_s=5),
+            settings=BundleSettings(stop_grace_s=30),
         )
         self.daemon.install(request)
         self.daemon.until(NAME, "running")
@@ -116,8 +116,15 @@ class CutWorker:
     # Ways to end it
 
     def kill_worker(self) -> None:
-        """Kill the worker with -9."""
-        os.kill(self.daemon.pid_of(NAME), signal.SIGKILL)
+        """Kill the worker with -9, and wait until its end is known: a start is needed from then on.
+
+        Its runs are taken back a moment earlier, as soon as it has hung up.
+        """
+        pid = self.daemon.pid_of(NAME)
+        os.kill(pid, signal.SIGKILL)
+        self.daemon.until(
+            NAME, lambda view: view["state"] != "running" or view["generation"]["pid"] != pid
+        )
 
     def kill_daemon(self) -> None:
         """Kill the daemon with -9, and start the next one."""

@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO
 
+from tests.support.ports import held_port
 from tests.support.processes import PROGRAMS
 
 SDK = PROGRAMS / "http_sdk.py"
@@ -25,7 +26,8 @@ class HttpServer:
     """One server program on a port of its own, which it keeps over restarts."""
 
     def __init__(self, program: str, options: tuple[str, ...]) -> None:
-        self.port = free_port()
+        self._held = ExitStack()
+        self.port = self._held.enter_context(held_port())
         self.url = f"http://127.0.0.1:{self.port}/mcp"
         self._argv = (sys.executable, program, str(self.port), *options)
         self._child: subprocess.Popen[str] | None = None
@@ -75,6 +77,7 @@ class HttpServer:
         if self._next is not None:
             _end(self._next)
             self._next = None
+        self._held.close()
 
     def _spawn(self, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

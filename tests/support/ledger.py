@@ -26,6 +26,9 @@ from roost.store.base import RunRows
 
 SECRET = "hunter2hunter2"
 
+BOUND_S = 60.0
+"""For anything that is waited for here, on a machine that is busy with other tests."""
+
 
 class EagerClock(FakeClock):
     """Moves on by itself whenever someone sleeps, and keeps how long they slept."""
@@ -69,7 +72,7 @@ class FlakyRows:
 
     async def called(self, name: str) -> None:
         """Wait until a method has been called."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             await self._called[name].wait()
 
     def break_down(self) -> None:
@@ -239,7 +242,7 @@ class FakeCaller:
 
     async def arrived(self, count: int = 1) -> FakeCall:
         """Wait until `count` calls have come, and return the last of them."""
-        async with asyncio.timeout(5), self._arrived:
+        async with asyncio.timeout(BOUND_S), self._arrived:
             await self._arrived.wait_for(lambda: len(self.calls) >= count)
         return self.calls[count - 1]
 
@@ -262,5 +265,5 @@ class Desk:
 
     async def settled(self, run_id: str) -> RunView:
         """Wait until a run has settled."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             return await self.recorder.wait_settled("main", run_id)

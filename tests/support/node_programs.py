@@ -36,6 +36,14 @@ PACKAGES = {
 OTHER_NODES = ("22", "24")
 """Versions that are claimed and need not be installed."""
 
+OTHER_NODE_PROBES = (
+    ("22", "probe.mjs"),
+    ("24", "probe.cjs"),
+    pytest.param("22", "probe.cjs", marks=pytest.mark.soak),
+    pytest.param("24", "probe.mjs", marks=pytest.mark.soak),
+)
+"""Each of these versions with one of the two kinds of scripts, and at full size with both."""
+
 INSTALL_BOUND_S = 180.0
 
 QUICK = BundleSettings(start_budget_s=60, stop_grace_s=5)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.real_daemon import RealDaemon, wait_for
+from tests.support.snapshot_bundles import descriptors
+from tests.support.warm_daemons import WarmProcess, warm_program
 
 from roost.client.discovery import find_daemon
 
@@ -29,7 +30,7 @@ class OwnedDaemon:
 
     def __init__(self, fault: str = "none", **environ: str) -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="roost-", dir="/tmp"))
-        self._command = (sys.executable, str(FAULTY), fault, "--debug", "--data-dir")
+        self._fault = fault
         self._gate = self.data_dir / "gate"
         self._environ = os.environ | {"TEST_GATE": str(self._gate)} | environ
         self._log = self.data_dir / "own.log"
@@ -59,12 +60,8 @@ class OwnedDaemon:
         return [line.partition("step: ")[2] for line in self.told() if "step: " in line]
 
     def descriptors(self) -> int:
-        """Count its open descriptors, without the database's: its pool grows to a bound."""
-        folder, count = Path(f"/proc/{self.process.pid}/fd"), 0
-        for entry in folder.iterdir():
-            with suppress(FileNotFoundError):
-                count += "roost.db" not in str(entry.readlink())
-        return count
+        """Count its open descriptors, without the database's."""
+        return descriptors(self.process.pid)
 
     def close(self) -> None:
         """End it and delete the directory."""
@@ -78,17 +75,9 @@ class OwnedDaemon:
                 self.process.wait()
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                (*self._command, str(self.data_dir)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-                env=self._environ,
-            )
+    def _spawn(self) -> WarmProcess | subprocess.Popen[bytes]:
+        arguments = (self._fault, "--debug", "--data-dir", str(self.data_dir))
+        return warm_program(FAULTY, *arguments, log=self._log, environ=self._environ)
 
     def _attach(self) -> RealDaemon:
         wait_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -41,12 +42,16 @@ def packed(name: str, version: str, **changes: Any) -> Path:
     folder = _server(name)
     if tool is None or folder is None:
         pytest.skip("Node is missing or a package registry is not reached")
-    data = manifest(name=name, version=version, **changes)
-    archive = CACHE / f"{name}-{version}.mcpb"
+    text = json.dumps(manifest(name=name, version=version, **changes))
+    digest = hashlib.sha256(f"{TOOL} {SERVERS[name]} {text}".encode()).hexdigest()[:12]
+    archive = CACHE / f"{name}-{version}-{digest}.mcpb"
     with cache_lock(folder):
-        (folder / "manifest.json").write_text(json.dumps(data))
-        archive.unlink(missing_ok=True)
-        _run(str(tool), "pack", str(folder), str(archive))
+        if not archive.exists():
+            (folder / "manifest.json").write_text(text)
+            made = archive.with_suffix(".part")
+            made.unlink(missing_ok=True)
+            _run(str(tool), "pack", str(folder), str(made))
+            made.rename(archive)
     return archive
 
 

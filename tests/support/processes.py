@@ -19,6 +19,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 SLEEP = ("/bin/sleep", "1000")
 
+BOUND_S = 30.0
+"""For whatever is waited for, on a machine that is busy with other tests."""
+
 
 def program(name: str, *arguments: str) -> tuple[str, ...]:
     """Return the command of a helper program; without site packages, for speed."""
@@ -61,7 +64,7 @@ class Bench:
         )
         await self.driver.connect(process)
         if until is not None:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(BOUND_S):
                 await process.stdout.readuntil(until)
         return process
 
@@ -96,7 +99,7 @@ def is_alive(pid: int) -> bool:
     return entry is not None and entry.is_alive
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = BOUND_S) -> None:
     """Wait until a fact about the process table holds; nothing can announce it."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110

@@ -17,15 +17,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from roost.client.discovery import ensure_daemon, stop_daemon
+from tests.support.warm_daemons import warm_daemon
+
+from roost.client.discovery import ensure_daemon, find_daemon, stop_daemon
 from roost.client.wire import Wire
 from roost.errors import RoostError
 from roost.models import BundleKind, BundleSettings, InstallRequest, SourceKind, codec
+from roost.settings.locations import log_path
 
 MINI = Path(__file__).parent / "programs" / "mini_mcp.py"
 
-BOUND_S = 30.0
+BOUND_S = 60.0
 POLL_S = 0.02
+POLL_GROWTH = 1.2
+LONGEST_POLL_S = 0.2
+"""What is waited for longer is looked at less often: every look costs the daemon its time."""
+
+START_BOUND_S = 60.0
+"""For the start of a daemon, on a machine that is busy with other tests."""
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 """The interpreter itself: children that need no packages start faster without the environment."""
@@ -36,7 +45,8 @@ class RealDaemon:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.wire = Wire(ensure_daemon(str(data_dir)))
+        start_warm(data_dir)
+        self.wire = Wire(ensure_daemon(str(data_dir), START_BOUND_S))
         self.pid: int = self.wire.get("/v1/status")["pid"]
 
     def workspace(self, workspace: str) -> None:
@@ -59,7 +69,7 @@ class RealDaemon:
             kind=BundleKind.MCP_STDIO,
             command=(PYTHON, "-S", str(MINI), *options),
             env=env or {},
-            settings=settings or BundleSettings(start_budget_s=20, stop_grace_s=1),
+            settings=settings or BundleSettings(start_budget_s=BOUND_S, stop_grace_s=1),
             start=start,
         )
         self.install(request, workspace)
@@ -154,6 +164,20 @@ class RealDaemon:
         return f"{status.read_text()[:200] if status.exists() else 'gone'}\n{log}"
 
 
+def start_warm(data_dir: Path) -> None:
+    """Start a daemon behind its imports; what is not to be started so is left to a real start."""
+    place = os.path.realpath(data_dir)
+    if find_daemon(place):
+        return
+    os.makedirs(place, mode=0o700, exist_ok=True)
+    daemon = warm_daemon(Path(place), Path(log_path(place)))
+    if daemon is not None:
+        wait_for(
+            lambda: find_daemon(place) or daemon.poll() is not None, bool, bound_s=START_BOUND_S
+        )
+        daemon.close()
+
+
 @contextmanager
 def real_daemon(*workspaces: str) -> Iterator[RealDaemon]:
     """Give a daemon with these workspaces, ``w`` if none is named, and end it with all it has."""
@@ -172,10 +196,11 @@ def wait_for(
     look: Callable[[], Any], holds: Callable[[Any], object], bound_s: float = BOUND_S
 ) -> Any:
     """Look until it holds and return what was seen; fail with the last look at the bound."""
-    deadline = time.monotonic() + bound_s
+    deadline, pause_s = time.monotonic() + bound_s, POLL_S
     while not holds(seen := look()):
         assert time.monotonic() < deadline, f"still {seen}"
-        time.sleep(POLL_S)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
     return seen
 
 
@@ -219,11 +244,24 @@ def holders(root: Path, needles: dict[str, bytes]) -> list[tuple[str, str]]:
     """Return which files below a directory hold which spelling."""
     return [
         (str(path.relative_to(root)), name)
-        for path in root.rglob("*")
-        if path.is_file() and not path.is_symlink()
+        for path in _files(root)
         for name, needle in needles.items()
-        if needle in path.read_bytes()
+        if needle in _content(path)
     ]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield the files below a directory in which a daemon may be at work."""
+    for folder, _, names in os.walk(root):
+        paths = (Path(folder, name) for name in names)
+        yield from (path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # the daemon has just deleted it
+        return b""
 
 
 def command_lines() -> list[tuple[int, bytes]]:

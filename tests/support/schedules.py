@@ -145,7 +145,7 @@ class Daemon:
 
     async def rested(self) -> None:
         """Wait until all is fired that is due, and the next look at the clock is waited for."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await self._is_at_rest():  # noqa: ASYNC110 - a write has no event of its own
                 await asyncio.sleep(0.001)
 

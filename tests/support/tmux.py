@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
-BOUND_S = 45.0
+BOUND_S = 60.0
 POLL_S = 0.05
+POLL_GROWTH = 1.2
+LONGEST_POLL_S = 0.3
+"""Every look is a process of its own."""
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -52,13 +55,14 @@ class Terminal:
 
     def until(self, *words: str, gone: tuple[str, ...] = ()) -> str:
         """Wait until all words are shown and others are not, and return the screen."""
-        deadline = time.monotonic() + BOUND_S
+        deadline, pause_s = time.monotonic() + BOUND_S, POLL_S
         while True:
             shown = self.text()
             if all(word in shown for word in words) and not any(word in shown for word in gone):
                 return shown
             assert time.monotonic() < deadline, f"never {words} without {gone}:\n{shown}"
-            time.sleep(POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
 
     def wait_ended(self) -> int:
         """Wait until the program has ended and return its exit status."""
@@ -74,7 +78,7 @@ class Terminal:
             env={k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")},
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=BOUND_S,
             check=True,
         )
         return done.stdout

@@ -164,7 +164,7 @@ async def test_concurrent_writers_of_different_fields_both_survive() -> None:
     arrived = asyncio.Barrier(2)
 
     async def meet_once() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await arrived.wait()
         rows.before_replace = None
 

@@ -31,7 +31,7 @@ def test_racing_makers_get_one_key(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     make = KeyFile._make
 
     def make_together(self: KeyFile) -> None:
-        gate.wait(5)
+        gate.wait(30)
         make(self)
 
     monkeypatch.setattr(KeyFile, "_make", make_together)

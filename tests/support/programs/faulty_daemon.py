@@ -3,6 +3,7 @@
 Arguments: the fault, then the daemon's own. Faults: ``none``; ``driver-hangs``, where no process
 tree is ever seen to end; or ``STEP:MANNER``, where one step of `STEPS`, or ``every``, ``raises``,
 ``hangs``, ``blocks`` the event loop, or ``waits`` until the file that `TEST_GATE` names is there.
+`TEST_SAME_SIGNAL_S` is how many seconds a second signal is taken for the echo of the first one.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from roost.api import ApiServer
 from roost.drivers import LocalDriver, process
 from roost.engine.journal import StoredTransitions
 from roost.events import EventBus
+from roost.lifecycle import signals
 from roost.runs import RunRecorder, ToolCalls
 from roost.store import sql_store
 from roost.supervision import LogFiles, Supervisor
@@ -81,6 +83,8 @@ def main() -> int:
     faulty, _, manner = fault.partition(":")
     for step in STEPS:
         tell(step, manner if faulty in (step, "every") else "")
+    if seconds := os.environ.get("TEST_SAME_SIGNAL_S"):
+        signals.SAME_SIGNAL_S = float(seconds)
     if fault == "driver-hangs":
         process.LocalProcess.stop = hang  # type: ignore[assignment]
     return daemon.main(arguments)

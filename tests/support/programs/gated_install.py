@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,13 @@ from roost.bundles.unpacked import BundleFolders
 from roost.models import InstallRequest, SourceKind, UpgradeRequest
 from roost.store import bundle_rows
 
+HELD_S = 600.0
+"""Longer than any test waits before it kills this, and not for ever."""
+
 
 def stand_still() -> None:
     print("there", flush=True)
-    sys.stdin.read()
+    time.sleep(HELD_S)
 
 
 def before(owner: Any, name: str) -> None:

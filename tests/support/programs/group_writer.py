@@ -54,7 +54,7 @@ async def write_at_once(database: Database, name: str, *, fails: bool) -> None:
 
 async def main(path: str) -> None:
     """Run the writers."""
-    database = Database(f"sqlite+aiosqlite:///{path}")
+    database = Database(f"sqlite:///{path}")
     await database.open()
     await asyncio.gather(*(write_on(database, writer) for writer in range(WRITERS)))
 

@@ -10,7 +10,7 @@ from roost.store import SqlStore
 
 async def main(path: str, name: str, run_ids: list[str]) -> None:
     """Try each run once, when a line on stdin says so."""
-    async with SqlStore(f"sqlite+aiosqlite:///{path}") as store:
+    async with SqlStore(f"sqlite:///{path}") as store:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()

@@ -125,7 +125,8 @@ class Server:
 
     def greeting(self, capabilities: Json) -> Json:
         info = {"name": "tasks", "version": "1"}
-        return {"capabilities": {"tools": {}, **capabilities}, "serverInfo": info}
+        said = {"capabilities": {"tools": {}, **capabilities}, "instructions": "Give it time."}
+        return {**said, "serverInfo": info}
 
     def tool(self, name: str) -> Json:
         described = {"name": name, "inputSchema": {"type": "object"}}

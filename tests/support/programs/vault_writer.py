@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,16 @@ FIELDS = tuple(ConfigField(key, FieldType.STRING, key, sensitive=True) for key i
 
 Made = Callable[..., Any]
 
+HELD_S = 600.0
+"""Longer than any test waits before it kills this, and not for ever."""
+
+MOST_WRITES = 1000
+
 
 def stop_at(point: str) -> None:
     """Tell the parent where this stands and wait for the end."""
     print(f"at {point}", flush=True)
-    sys.stdin.read()
+    time.sleep(HELD_S)
 
 
 def gate(owner: Any, name: str, point: str, *, call: int = 1, before: bool = False) -> None:
@@ -78,19 +84,16 @@ POINTS: dict[str, Callable[[], None]] = {
 async def main(data_dir: Path, action: str) -> None:
     """Do what was asked for; a churn goes on until it is killed."""
     settings = DaemonSettings(data_dir=data_dir)
-    async with SqlStore(f"sqlite+aiosqlite:///{data_dir / 'roost.db'}") as store:
+    async with SqlStore(f"sqlite:///{data_dir / 'roost.db'}") as store:
         keys = await open_vault(settings, data_dir / "keys", store, SystemClock(), {})
         if action == "rotate":
             await keys.rotate()
-        number = 0
-        while action in ("write", "churn"):
-            number += 1
+        for number in range(1, 1 + {"write": 1, "churn": MOST_WRITES}.get(action, 0)):
             values: dict[str, FieldValue] = {"user": f"user-{number}", "token": f"token-{number}"}
             await keys.vault.write("w", "app", FIELDS, CredentialWrite(set=values), "test")
-            if action == "write":
-                break
-            print(number, flush=True)
-            await keys.rotate()
+            if action == "churn":
+                print(number, flush=True)
+                await keys.rotate()
 
 
 if __name__ == "__main__":

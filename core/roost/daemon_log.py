@@ -28,7 +28,7 @@ JOURNAL = "JOURNAL_STREAM"
 RETRY_S = 60.0
 """A rotation that failed is not tried again for this time: the file grows meanwhile."""
 
-QUIET = ("aiosqlite", "alembic", "httpcore", "httpcore2", "httpx", "httpx2", "mcp")
+QUIET = ("alembic", "httpcore", "httpcore2", "httpx", "httpx2", "mcp")
 """Libraries that log every step, or the content of requests and messages, below a warning."""
 
 logger = logging.getLogger(__name__)

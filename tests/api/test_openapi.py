@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -17,8 +18,13 @@ BEGIN_AND_STREAM = {"call_tool", "exec_command", "submit_task"}
 """They answer with the run alone or with all that follows, as the request accepts."""
 
 
-@pytest.fixture
-async def document() -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """Ask once: to describe all operations takes longer than all that is checked of it."""
+    return asyncio.run(_published())
+
+
+async def _published() -> dict[str, Any]:
     fake = FakeEngine()
     transport = httpx.ASGITransport(create_app(fake, clock=fake.clock))
     async with httpx.AsyncClient(transport=transport, base_url="http://roost") as http:

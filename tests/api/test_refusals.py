@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from tests.support.asgi_stream import AsgiViewer, settle
 from tests.support.fake_engine import FakeEngine, bundle_view
 
 from roost.api import create_app
+from roost.api.app import App
 from roost.api.gate import BODY_LIMIT
 from roost.errors import (
     AlreadyExists,
@@ -37,12 +37,12 @@ def fake() -> FakeEngine:
 
 
 @pytest.fixture
-def app(fake: FakeEngine) -> FastAPI:
+def app(fake: FakeEngine) -> App:
     return create_app(fake, clock=fake.clock)
 
 
 @pytest.fixture
-async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def http(app: App) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, client=("uid:0", 0))
     async with httpx.AsyncClient(transport=transport, base_url="http://roost") as client:
         yield client
@@ -243,7 +243,7 @@ async def test_a_body_at_the_limit_is_read(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_caller_that_leaves_halfway_has_asked_for_nothing(
-    fake: FakeEngine, app: FastAPI
+    fake: FakeEngine, app: App
 ) -> None:
     viewer = AsgiViewer()
     path = "/v1/workspaces/w/bundles/app/stop"
@@ -267,7 +267,7 @@ async def test_the_caller_is_the_user_at_the_other_end(
     ("address", "actor"), [("uid:4294967000", "uid:4294967000"), ("127.0.0.1", "127.0.0.1")]
 )
 async def test_a_user_without_a_name_is_known_by_number(
-    fake: FakeEngine, app: FastAPI, address: str, actor: str
+    fake: FakeEngine, app: App, address: str, actor: str
 ) -> None:
     transport = httpx.ASGITransport(app, client=(address, 0))
     async with httpx.AsyncClient(transport=transport, base_url="http://roost") as client:

@@ -6,9 +6,11 @@ import functools
 import pwd
 from typing import Annotated, Protocol, cast
 
-from fastapi import Depends, Request
+from starlette.requests import Request
+from starlette.types import Scope
 
 from roost.api.bearer import GRANT, Grant, ReportingEngine
+from roost.api.declared import Depends
 from roost.api.frames import EngineFrames
 from roost.clock import Clock
 from roost.contract import EngineAPI
@@ -35,8 +37,8 @@ class EngineSource(Protocol):
         ...
 
 
-# The dependencies are coroutines, which have nothing to wait for: FastAPI would run functions in
-# threads of their own, and each way there and back is longer than all that they do.
+# The dependencies are coroutines, which have nothing to wait for: the framework would run functions
+# in threads of their own, and each way there and back is longer than all that they do.
 
 
 async def _source(request: Request) -> EngineSource:
@@ -49,13 +51,18 @@ def _source_of(request: Request) -> EngineSource:
 
 
 async def _engine(request: Request) -> EngineAPI:
-    grant: Grant | None = request.scope.get(GRANT)
+    return engine_of(request.scope, _source_of(request))
+
+
+def engine_of(scope: Scope, source: EngineSource) -> EngineAPI:
+    """Return the engine as whoever sent a request sees it: a program with a token, or a peer."""
+    grant: Grant | None = scope.get(GRANT)
     if grant is not None:
         # Whatever else a route asks of the engine is not there: a fault, never a way in.
-        own = ReportingEngine(_source_of(request).facade(grant.bundle, grant.generation_id), grant)
+        own = ReportingEngine(source.facade(grant.bundle, grant.generation_id), grant)
         return cast(EngineAPI, own)
-    address = request.client.host if request.client else ""
-    return _source_of(request).facade(actor_name(address))
+    address, _ = scope.get("client") or ("", 0)
+    return source.facade(actor_name(address))
 
 
 async def _frames(request: Request) -> EngineFrames:

@@ -36,7 +36,7 @@ def decode(body: bytes) -> Any:
         value = msgspec.json.decode(body)
         # `len` for the numbers: only the keys are looked at, and long digits are costly.
         json.loads(body, object_pairs_hook=_refuse_repeats, parse_int=len, parse_float=len)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise json.JSONDecodeError("not valid JSON", "", 0) from error
     return value
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
-from pydantic import WithJsonSchema
 from starlette.responses import Response
 
+from roost.api.declared import Body, Described, Query, Router
 from roost.api.reply import reply
 from roost.api.routes.common import (
     CONFLICT,
     PROTECTED,
     BundleName,
     GroundsBody,
-    StrictRoute,
     WorkspaceId,
     reason_of,
 )
@@ -37,14 +35,14 @@ from roost.models import (
     WhyReport,
 )
 
-router = APIRouter(prefix="/v1", tags=["bundles"], route_class=StrictRoute)
+router = Router(prefix="/v1", tags=("bundles",))
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
     """Which version to return to; without a number the newest before the current one."""
 
-    number: Annotated[int | None, WithJsonSchema({"type": "integer", "minimum": 1})] = None
+    number: Annotated[int | None, Described({"type": "integer", "minimum": 1})] = None
     reason: str | None = None
 
 

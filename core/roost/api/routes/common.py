@@ -1,20 +1,12 @@
-"""What all routes share: strict JSON, and how their refusals are described."""
+"""What all operations share, and how their refusals are described."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Body, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.responses import Response
-
-from roost.api.refusals import ErrorAnswer, announces_json
-from roost.api.strict_json import decode, lax_problem
+from roost.api.declared import Body, Path, Query
+from roost.api.refusals import ErrorAnswer
 
 Refusals = dict[int | str, dict[str, Any]]
 
@@ -74,52 +66,3 @@ GroundsBody = Annotated[Grounds | None, Body()]
 def reason_of(grounds: Grounds | None) -> str | None:
     """Return the reason that came with an action."""
     return grounds.reason if grounds else None
-
-
-def _name_of(route: APIRoute) -> str:
-    return route.name
-
-
-class _StrictRequest(Request):
-    _value: Any = ...
-
-    async def json(self) -> Any:
-        """Decode the body, once."""
-        if self._value is ...:
-            self._value = decode(await self.body())
-        return self._value
-
-
-class StrictRoute(APIRoute):
-    """A route whose body is standard JSON of just the kinds that are described.
-
-    It answers without the schemas of its answers: only the description of the API needs them, and
-    to make them for all routes would be a good part of the daemon's start.
-    """
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        options["generate_unique_id_function"] = _name_of
-        self._described = options | {"responses": EVERYWHERE | (options["responses"] or {})}
-        super().__init__(path, endpoint, **options | {"response_model": None, "responses": None})
-
-    def described(self) -> APIRoute:
-        """Return the same route with the schemas of all that it answers."""
-        return APIRoute(self.path, self.endpoint, **self._described)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        kind = self.body_field.field_info.annotation if self.body_field is not None else None
-
-        async def handle_strictly(request: Request) -> Response:
-            strict = _StrictRequest(request.scope, request.receive)
-            if kind is not None and announces_json(strict):
-                await _refuse_lax(strict, kind)
-            return await handle(strict)
-
-        return handle_strictly
-
-
-async def _refuse_lax(request: Request, kind: Any) -> None:
-    with contextlib.suppress(json.JSONDecodeError):  # the framework asks again, and says so
-        if problem := lax_problem(await request.json(), kind):
-            raise RequestValidationError([problem])

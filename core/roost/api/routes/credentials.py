@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from roost.api.declared import Router
 from roost.api.reply import reply
 from roost.api.routes.common import (
     CONFLICT,
     PROTECTED,
     BundleName,
     GroundsBody,
-    StrictRoute,
     WorkspaceId,
     reason_of,
 )
 from roost.api.source import Engine
 from roost.models import CredentialForm, CredentialOutcome, CredentialWrite
 
-router = APIRouter(
-    prefix="/v1/workspaces/{workspace}/bundles/{name}/credentials",
-    tags=["credentials"],
-    route_class=StrictRoute,
+router = Router(
+    prefix="/v1/workspaces/{workspace}/bundles/{name}/credentials", tags=("credentials",)
 )
 
 

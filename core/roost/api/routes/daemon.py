@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Header
-from pydantic import WithJsonSchema
 from starlette.responses import Response
 
+from roost.api.declared import Described, Header, Router
 from roost.api.frames import EngineFrames
 from roost.api.reply import reply
-from roost.api.routes.common import CONFLICT, STREAM, StrictRoute
+from roost.api.routes.common import CONFLICT, STREAM
 from roost.api.source import Engine, Frames, Source, Time
 from roost.api.stream import EventStream
 from roost.events import EventBus
@@ -26,7 +25,7 @@ from roost.models import (
 )
 from roost.models.names import NAME_PATTERN
 
-router = APIRouter(prefix="/v1", tags=["daemon"], route_class=StrictRoute)
+router = Router(prefix="/v1", tags=("daemon",))
 
 _LONGEST_ID = 128
 """Characters; a start id and a revision are far shorter, and longer digits are no number."""
@@ -40,7 +39,7 @@ _BATCH = 64
 class NewWorkspace:
     """A workspace to create; without a label its id is the label."""
 
-    id: Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"})]
+    id: Annotated[str, Described({"type": "string", "pattern": f"^{NAME_PATTERN}$"})]
     label: str | None = None
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from roost.api.declared import Router
 from roost.api.reply import reply
-from roost.api.routes.common import StrictRoute, WorkspaceId
+from roost.api.routes.common import WorkspaceId
 from roost.api.source import Engine
 from roost.models import ImportOutcome, ImportPlan, ImportRequest, ImportScan
 
-router = APIRouter(prefix="/v1", tags=["import"], route_class=StrictRoute)
+router = Router(prefix="/v1", tags=("import",))
 
 _IMPORT = "/workspaces/{workspace}/import"
 

@@ -6,23 +6,19 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from roost.api.closing import until_closed
+from roost.api.declared import Query, Router
 from roost.api.frames import frame
 from roost.api.reply import reply
-from roost.api.routes.common import STREAM, BundleName, Position, StrictRoute, WorkspaceId
+from roost.api.routes.common import STREAM, BundleName, Position, WorkspaceId
 from roost.api.source import Engine, Source, Time
 from roost.api.stream import EventStream
 from roost.events import EventBus
 from roost.models import Closing, LogPage
 
-router = APIRouter(
-    prefix="/v1/workspaces/{workspace}/bundles/{name}/log",
-    tags=["logs"],
-    route_class=StrictRoute,
-)
+router = Router(prefix="/v1/workspaces/{workspace}/bundles/{name}/log", tags=("logs",))
 
 PAGE_LIMIT = 10_000
 """Lines; at the 8 KiB a line may have this is still a body that a client can hold."""

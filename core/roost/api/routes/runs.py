@@ -7,10 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from roost.api.closing import until_closed
+from roost.api.declared import Depends, Header, Query, Router
 from roost.api.frames import frame
 from roost.api.reply import reply
 from roost.api.routes.common import (
@@ -20,7 +21,6 @@ from roost.api.routes.common import (
     STREAM,
     BundleName,
     RunId,
-    StrictRoute,
     WorkspaceId,
 )
 from roost.api.source import Engine, Source, Time
@@ -45,7 +45,7 @@ from roost.models import (
     ToolView,
 )
 
-router = APIRouter(prefix="/v1", tags=["runs"], route_class=StrictRoute)
+router = Router(prefix="/v1", tags=("runs",))
 
 _BUNDLE = "/workspaces/{workspace}/bundles/{name}"
 _WORKSPACE = "/workspaces/{workspace}"

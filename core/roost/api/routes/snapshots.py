@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from roost.api.declared import Router
 from roost.api.reply import reply
-from roost.api.routes.common import CONFLICT, BundleName, StrictRoute, WorkspaceId
+from roost.api.routes.common import CONFLICT, BundleName, WorkspaceId
 from roost.api.source import Engine
 from roost.models import ActionResult, SnapshotDetail, SnapshotPolicy, SnapshotView
 
-router = APIRouter(prefix="/v1", tags=["snapshots"], route_class=StrictRoute)
+router = Router(prefix="/v1", tags=("snapshots",))
 
 _SNAPSHOT = "/workspaces/{workspace}/bundles/{name}/snapshot"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from roost.api.declared import Path, Router
 from roost.api.frames import frame
 from roost.api.reply import reply
-from roost.api.routes.common import BEGUN, CONFLICT, RunId, StrictRoute, WorkspaceId
+from roost.api.routes.common import BEGUN, CONFLICT, RunId, WorkspaceId
 from roost.api.routes.runs import Begun
 from roost.api.source import Engine
 from roost.models import (
@@ -32,7 +32,7 @@ from roost.models import (
     WorkerView,
 )
 
-router = APIRouter(prefix="/v1", tags=["tasks"], route_class=StrictRoute)
+router = Router(prefix="/v1", tags=("tasks",))
 
 _WORKSPACE = "/workspaces/{workspace}"
 _RUN = "/workspaces/{workspace}/runs/{run_id}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from roost.api.declared import Router
 from roost.api.reply import reply
-from roost.api.routes.common import PROTECTED, StrictRoute
+from roost.api.routes.common import PROTECTED
 from roost.api.source import Engine
 from roost.models import VaultView
 
-router = APIRouter(prefix="/v1/vault", tags=["vault"], route_class=StrictRoute)
+router = Router(prefix="/v1/vault", tags=("vault",))
 
 
 @router.get("", response_model=VaultView)

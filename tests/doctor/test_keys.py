@@ -93,6 +93,16 @@ def test_a_missing_key_is_fine_when_nothing_is_stored(data_dir: Path) -> None:
     assert check_key(Surroundings(data_dir, ENVIRON)).severity is Severity.OK
 
 
+def test_a_missing_key_is_a_problem_when_a_killed_daemon_left_its_last_writes_in_the_log(
+    data_dir: Path,
+) -> None:
+    around = Surroundings(data_dir, ENVIRON)
+    around.write_ahead_log.write_bytes(b"frames of a database")
+    finding = check_key(around)
+    assert finding.severity is Severity.PROBLEM
+    assert "what an ended daemon wrote last may need it" in finding.said
+
+
 def test_a_key_in_the_keyring_is_named_by_its_entry_and_not_asked_for(
     around: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,16 @@ def test_a_bad_variable_is_named_as_one(
     assert "ROOST_STARTS_AT_ONCE" in finding.mend
 
 
+def test_a_bad_variable_is_named_although_the_file_sets_the_same(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(around, "starts_at_once = 2\n")
+    monkeypatch.setenv("ROOST_STARTS_AT_ONCE", "many")
+    finding = check_settings(around)
+    assert finding.severity is Severity.PROBLEM
+    assert finding.mend.endswith("correct ROOST_STARTS_AT_ONCE")
+
+
 def test_a_file_that_is_no_toml_is_a_problem(around: Surroundings) -> None:
     write(around, "starts_at_once = = 1\n")
     finding = check_settings(around)
@@ -87,6 +97,6 @@ def test_a_daemon_that_runs_with_other_settings_is_told(around: Surroundings) ->
     finding = check_settings(inside)
     assert finding.severity is Severity.WARNING
     assert "starts_at_once" in finding.said
-    write(around, f"starts_at_once = {DaemonSettings.model_fields['starts_at_once'].default}\n")
+    write(around, f"starts_at_once = {DaemonSettings().starts_at_once}\n")
     again = Surroundings(around.data_dir, ENVIRON, running=running)
     assert check_settings(again).severity is Severity.OK

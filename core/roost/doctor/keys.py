@@ -8,7 +8,7 @@ import os
 import stat
 from pathlib import Path
 
-from roost.doctor.database import count_rows
+from roost.doctor.database import count_rows, has_pending_log
 from roost.doctor.findings import command, ok, problem, warning
 from roost.doctor.surroundings import Surroundings
 from roost.models.doctor import Finding
@@ -43,7 +43,7 @@ def _given(settings: DaemonSettings, around: Surroundings) -> Finding | None:
         return _given_file(settings.vault_key_file.expanduser().absolute(), around)
     if settings.vault_key is None:
         return None
-    if _keys_in(settings.vault_key.get_secret_value().encode(errors="replace")) != 1:
+    if _keys_in(settings.vault_key.text.encode(errors="replace")) != 1:
         return problem(
             _NAME,
             f"the key that the settings give is not base64 of {KEY_BYTES} bytes",
@@ -67,6 +67,8 @@ def _given_file(path: Path, around: Surroundings) -> Finding:
 
 def _absent(around: Surroundings, store: VaultKeyStore) -> Finding:
     count = count_rows(around, "credentials")
+    if not count and has_pending_log(around):
+        return _lost(around, "what an ended daemon wrote last may need it")
     if not count:
         where = {
             VaultKeyStore.AUTO: "puts one into the keyring of the system, or makes a file that you "
@@ -76,9 +78,13 @@ def _absent(around: Surroundings, store: VaultKeyStore) -> Finding:
         }
         return ok(_NAME, f"there is no key yet; the first start {where[store]}")
     values = "1 value" if count == 1 else f"{count} values"
+    return _lost(around, f"stored credentials need it ({values})")
+
+
+def _lost(around: Surroundings, why: str) -> Finding:
     return problem(
         _NAME,
-        f"{around.key_file} is missing, and stored credentials need it ({values})",
+        f"{around.key_file} is missing, and {why}",
         "put its backup back; without one, the next start makes a new key and every credential "
         "has to be set again",
     )

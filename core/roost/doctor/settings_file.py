@@ -10,7 +10,7 @@ from roost.doctor.findings import command, listed, ok, problem, warning
 from roost.doctor.surroundings import Surroundings
 from roost.errors import BadConfigFile
 from roost.models.doctor import Finding
-from roost.settings.daemon_settings import SETTINGS_FILE, DaemonSettings
+from roost.settings.daemon_settings import SETTINGS, SETTINGS_FILE, DaemonSettings
 
 
 def check_settings(around: Surroundings) -> Finding:
@@ -36,32 +36,29 @@ def check_settings(around: Surroundings) -> Finding:
 
 
 def _unfit(path: Path, error: BadConfigFile) -> Finding:
-    keys: list[str] = error.details.get("settings", [])
-    in_file = [key for key in keys if key in _keys(path)]
-    in_environment = [f"ROOST_{key.upper()}" for key in keys if key not in in_file]
-    places = listed([*(f"{key} in {path}" for key in in_file), *in_environment])
+    places = listed(error.details.get("places", []))
     where = places or f"{path}; move it away with {command('mv', path, f'{path}.old')} if need be"
     return problem("settings", error.message, f"no daemon starts like this: correct {where}")
 
 
 def _keys(path: Path) -> tuple[str, ...]:
     try:
-        return tuple(tomllib.loads(path.read_text()))
+        return tuple(tomllib.loads(path.read_text("utf-8")))
     except (OSError, ValueError):
         return ()
 
 
 def _unknown_keys(path: Path) -> list[str]:
-    return [key for key in _keys(path) if key not in DaemonSettings.model_fields]
+    return [key for key in _keys(path) if key not in SETTINGS]
 
 
 def _meant(key: str) -> str:
-    near = get_close_matches(key, list(DaemonSettings.model_fields), n=1)
+    near = get_close_matches(key, SETTINGS, n=1)
     return f"{key} (is it {near[0]}?)" if near else key
 
 
 def _changed(running: DaemonSettings | None, read: DaemonSettings) -> list[str]:
     if running is None:
         return []
-    names = DaemonSettings.model_fields.keys() - {"data_dir"}
+    names = set(SETTINGS) - {"data_dir"}
     return sorted(name for name in names if getattr(running, name) != getattr(read, name))

@@ -142,7 +142,7 @@ def check_log(around: Surroundings) -> Finding:
             f"{path} cannot be written to, so no daemon can be started in the background",
             f"take it away with {command('mv', path, f'{path}.old')}",
         )
-    limit = (around.used_settings() or DaemonSettings.model_construct()).daemon_log_bytes
+    limit = (around.used_settings() or DaemonSettings()).daemon_log_bytes
     if count > 2 * limit:
         return warning(
             name,

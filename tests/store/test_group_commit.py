@@ -53,13 +53,13 @@ class Disk:
         self.commits += 1
         self.threads.append(threading.get_ident())
         self.reached.release()
-        assert self._may_commit.wait(5)
+        assert self._may_commit.wait(30)
         if self.error is not None:
             raise self.error
 
     async def is_reached(self) -> None:
         """Wait for the next COMMIT."""
-        assert await asyncio.to_thread(self.reached.acquire, timeout=5)
+        assert await asyncio.to_thread(self.reached.acquire, timeout=30)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ class Desk:
     def __init__(self, path: Path, *, is_at_once: bool) -> None:
         self.path = path
         self.is_at_once = is_at_once
-        self.database = Database(f"sqlite+aiosqlite:///{path}")
+        self.database = Database(f"sqlite:///{path}")
         self.inside: asyncio.Queue[str] = asyncio.Queue()
 
     async def write(
@@ -124,7 +124,7 @@ class Desk:
 
     async def reached(self, name: str) -> None:
         """Wait until a write is in its middle."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await self.inside.get() != name:
                 pass
 
@@ -146,7 +146,7 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path, disk: Disk) -> As
     disk.threads.clear()
     yield desk
     disk.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await desk.database.close()
 
 
@@ -159,7 +159,7 @@ async def busy(desk: Desk, disk: Disk) -> AsyncIterator[None]:
     yield
     await settled()
     disk.release()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await first == "first"
 
 
@@ -170,7 +170,7 @@ async def settled() -> None:
 
 
 async def outcome(*tasks: asyncio.Task[str]) -> list[Any]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -364,12 +364,12 @@ async def test_a_conditional_write_sees_what_earlier_members_have_changed(
 
     async with busy(desk, disk):
         claims = [asyncio.create_task(claim(number)) for number in range(10)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await asyncio.gather(*claims) == ["0", *[None] * 9]
 
 
 async def test_a_write_inside_of_a_write_is_refused_and_harms_nothing(desk: Desk) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with desk.database.write() as connection:
             with pytest.raises(RuntimeError, match="inside of a write"):
                 await desk.write("inner")
@@ -410,7 +410,7 @@ async def test_closing_finishes_what_has_begun_and_refuses_what_waits(
     assert not closing.done()
     gate.set()
     told = await outcome(*writes)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await closing
     assert told[0] == "under way"
     assert isinstance(told[1], StoreUnavailable)
@@ -435,7 +435,7 @@ async def test_a_lock_of_another_program_is_waited_for_without_stopping_the_loop
 ) -> None:
     with another_holder(desk.path) as holder:
         write = desk.begin("waits")
-        async with asyncio.timeout(5), desk.database.read() as reader:
+        async with asyncio.timeout(30), desk.database.read() as reader:
             assert await reader.scalar(select(func.count()).select_from(facts)) == 0
         assert not write.done()
         holder.execute("ROLLBACK")

@@ -70,7 +70,7 @@ def migrated(path: Path) -> Engine:
 
 def test_the_migrations_make_exactly_the_tables_of_a_new_database(tmp_path: Path) -> None:
     migrated(tmp_path / "migrated.db").dispose()
-    migrate(make_url(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}"))
+    migrate(make_url(f"sqlite:///{tmp_path / 'new.db'}"))
     assert schema(tmp_path / "migrated.db") == schema(tmp_path / "new.db")
     assert len(schema(tmp_path / "new.db")) > len(metadata.tables)
 
@@ -92,7 +92,7 @@ def test_the_known_revisions_are_those_of_the_migration_files() -> None:
 
 
 def test_a_new_database_carries_the_newest_revision(tmp_path: Path) -> None:
-    url = make_url(f"sqlite+aiosqlite:///{tmp_path / 'roost.db'}")
+    url = make_url(f"sqlite:///{tmp_path / 'roost.db'}")
     migrate(url)
     migrate(url)
     connection = sqlite3.connect(tmp_path / "roost.db")
@@ -105,7 +105,7 @@ def test_a_new_database_carries_the_newest_revision(tmp_path: Path) -> None:
 def test_an_older_database_is_upgraded_and_keeps_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = make_url(f"sqlite+aiosqlite:///{tmp_path / 'roost.db'}")
+    url = make_url(f"sqlite:///{tmp_path / 'roost.db'}")
     migrate(url)
     with closing(sqlite3.connect(tmp_path / "roost.db")) as connection, connection:
         connection.execute("INSERT INTO workspaces VALUES ('main', 'Main', 1)")

@@ -98,7 +98,7 @@ async def test_of_many_concurrent_begins_on_one_scope_one_wins(store: SqlStore) 
 
 
 async def test_of_begins_in_several_processes_one_wins(store: SqlStore, tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'roost.db'}"
+    url = f"sqlite:///{tmp_path / 'roost.db'}"
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,

@@ -49,9 +49,10 @@ def task_run(run_id: str, **changes: Any) -> NewRun:
 async def claim(
     store: SqlStore, run_id: str, *, owner: str = "g-1", epoch: int = 0, at: int = 5_000
 ) -> RunView | None:
-    return await store.tasks.claim(
+    claimed = await store.tasks.claim(
         run_id, at=at, owner=owner, epoch=epoch, bundle="worker", generation=3, lease_ms=LEASE_MS
     )
+    return claimed and claimed[0]
 
 
 async def tell(
@@ -205,12 +206,39 @@ async def test_a_report_moves_the_row_its_events_and_its_journal_together(store:
         (2, RunEventKind.STEP, None),
         (3, RunEventKind.EMIT, "mailed"),
     ]
-    given = await store.tasks.given("r-1")
-    assert given.input == {"a": 1}
-    assert [(entry.name, entry.state, entry.value) for entry in given.journal] == [
+    journal, _ = await store.tasks.history("r-1")
+    assert [(entry.name, entry.state, entry.value) for entry in journal] == [
         ("a", StepState.DONE, [1]),
         ("b", StepState.STARTED, None),
     ]
+
+
+async def test_a_claim_gives_the_input_and_the_journal_as_the_attempts_before_left_them(
+    store: SqlStore,
+) -> None:
+    await store.runs.insert(task_run("r-1"))
+    await claim(store, "r-1")
+    await tell(store, "r-1", JournalWrite("b", StepState.STARTED))
+    await tell(
+        store, "r-1", JournalWrite("a", StepState.DONE, [1]), JournalWrite("c", StepState.STARTED)
+    )
+    await tell(store, "r-1", JournalWrite("c", StepState.FAILED, error="broke"))
+    await requeue(store, "r-1")
+    claimed = await store.tasks.claim(
+        "r-1", at=9_500, owner="g-2", epoch=1, bundle="worker", generation=4, lease_ms=LEASE_MS
+    )
+    assert claimed is not None
+    view, given = claimed
+    assert view == await store.runs.get("main", "r-1")
+    assert (view.attempt, view.generation, view.lease_until) == (2, 4, 9_500 + LEASE_MS)
+    assert given.input == {"a": 1}
+    assert given.journal == (await store.tasks.history("r-1"))[0]
+    assert [(entry.name, entry.state, entry.value) for entry in given.journal] == [
+        ("b", StepState.STARTED, None),
+        ("a", StepState.DONE, [1]),
+        ("c", StepState.FAILED, "broke"),
+    ]
+    assert [entry.was_interrupted for entry in given.journal] == [True, False, False]
 
 
 async def test_a_report_under_another_owner_or_epoch_stores_nothing(store: SqlStore) -> None:
@@ -222,7 +250,7 @@ async def test_a_report_under_another_owner_or_epoch_stores_nothing(store: SqlSt
     await requeue(store, "r-1")
     assert await tell(store, "r-1", done) is None
     assert before is not None
-    assert (await store.tasks.given("r-1")).journal == ()
+    assert (await store.tasks.history("r-1"))[0] == ()
 
 
 async def test_a_run_goes_back_with_its_attempt_its_journal_and_an_event(store: SqlStore) -> None:
@@ -252,7 +280,7 @@ async def test_a_run_goes_back_with_its_attempt_its_journal_and_an_event(store: 
     assert (again.started_at, again.attempt) == (5_000, 2)
     assert await requeue(store, "r-1") is None  # of the first attempt
     await requeue(store, "r-1", epoch=2, journal="emptied")
-    assert (await store.tasks.given("r-1")).journal == ()
+    assert (await store.tasks.history("r-1"))[0] == ()
 
 
 async def test_a_step_that_is_done_is_never_written_over(store: SqlStore) -> None:

@@ -8,9 +8,12 @@ from sqlalchemy import select
 
 from roost.models import AuditEntry
 from roost.store.database import Database
+from roost.store.fixed_statement import fixed
 from roost.store.tables import audit
 
 _FIELDS = tuple(field.name for field in fields(AuditEntry))
+
+_ADD = fixed(audit.insert())
 
 
 class SqlAuditRows:
@@ -23,7 +26,7 @@ class SqlAuditRows:
         """Append an entry."""
         values = {name: getattr(entry, name) for name in _FIELDS}
         async with self._database.write() as connection:
-            await connection.execute(audit.insert().values(**values))
+            await connection.execute(_ADD, values)
 
     async def newest(self, limit: int) -> tuple[AuditEntry, ...]:
         """Return the newest entries, newest first."""

@@ -436,7 +436,7 @@ class TaskRows(Protocol):
         bundle: str,
         generation: int | None,
         lease_ms: int,
-    ) -> RunView | None:
+    ) -> tuple[RunView, GivenWork] | None:
         """Let a worker begin an attempt at a run that waits, under the next epoch.
 
         Args:
@@ -444,12 +444,9 @@ class TaskRows(Protocol):
             epoch: the epoch under which it waits.
 
         Returns:
-            None when it does not wait under this epoch, may not begin yet, or was asked to stop.
+            The run, and what its handler is given; None when it does not wait under this epoch,
+            may not begin yet, or was asked to stop.
         """
-        ...
-
-    async def given(self, run_id: str) -> GivenWork:
-        """Return what the handler of a run is given."""
         ...
 
     async def report_work(

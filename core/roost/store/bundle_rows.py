@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, select
 
 from roost.errors import AlreadyExists
 from roost.models import BundleRow, CredentialRow, CredentialSet, Definition, VersionRow
 from roost.models.codec import from_json, to_json
 from roost.store.credential_rows import add_set, replace_set
 from roost.store.database import Database, refusing
+from roost.store.fixed_statement import fixed
 from roost.store.tables import bundles, credential_sets, credentials
 from roost.store.version_rows import (
     add_version,
@@ -64,15 +65,15 @@ class SqlBundleRows:
 
     async def set_should_run(self, workspace: str, name: str, should_run: bool) -> None:
         """Keep whether the operator wants the bundle up."""
-        await self._set(workspace, name, should_run=should_run)
+        await self._set(_WISH, workspace, name, should_run)
 
     async def set_era(self, workspace: str, name: str, era: str) -> None:
         """Keep the protocol version that the installed version answered with."""
-        await self._set(workspace, name, era=era)
+        await self._set(_ERA, workspace, name, era)
 
     async def set_definition(self, workspace: str, name: str, definition: Definition) -> None:
         """Keep another definition of a bundle."""
-        await self._set(workspace, name, definition=to_json(definition).decode())
+        await self._set(_DEFINITION, workspace, name, to_json(definition).decode())
 
     async def versions(self, workspace: str, name: str) -> tuple[VersionRow, ...]:
         """Return the kept versions of a bundle, newest first."""
@@ -134,13 +135,31 @@ class SqlBundleRows:
                 )
             await connection.execute(bundles.delete().where(_is(workspace, name)))
 
-    async def _set(self, workspace: str, name: str, **values: object) -> None:
+    async def _set(self, setting: Update, workspace: str, name: str, value: object) -> None:
+        of = {"of_workspace": workspace, "of_name": name}
         async with self._database.write() as connection:
-            await connection.execute(bundles.update().where(_is(workspace, name)).values(**values))
+            await connection.execute(setting, {**of, "new_value": value})
 
 
 def _is(workspace: str, name: str) -> ColumnElement[bool]:
     return and_(bundles.c.workspace == workspace, bundles.c.name == name)
+
+
+def _setting(column: str) -> Update:
+    return fixed(
+        bundles.update()
+        .where(
+            bundles.c.workspace == bindparam("of_workspace"),
+            bundles.c.name == bindparam("of_name"),
+        )
+        .values({column: bindparam("new_value")})
+    )
+
+
+# Built once: starts and stops execute them.
+_WISH = _setting("should_run")
+_ERA = _setting("era")
+_DEFINITION = _setting("definition")
 
 
 def _bundle(row: Row[Any]) -> BundleRow:

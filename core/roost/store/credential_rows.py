@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.errors import Conflict
 from roost.models import CredentialRow, CredentialSet
 from roost.models.vault import KEY_ID_BYTES, sealing_key
+from roost.store.connection import StoreConnection
 from roost.store.database import Database
 from roost.store.tables import credential_sets, credentials, facts
 
@@ -41,7 +41,8 @@ class SqlCredentialRows:
     async def load(self, workspace: str, bundle: str) -> CredentialSet:
         """Return the newest set; revision 0 without rows before the first write."""
         async with self._database.read() as connection:
-            found = (await connection.execute(_both_sets(workspace, bundle))).all()
+            of = {"of_workspace": workspace, "of_bundle": bundle}
+            found = (await connection.execute(_BOTH_SETS, of)).all()
         newest = max((row.in_set for row in found), default=0)
         rows = tuple(CredentialRow(*row[1:]) for row in found if row.in_set == newest and row.field)
         return CredentialSet(newest, rows, any(row.in_set == newest - 1 for row in found))
@@ -136,7 +137,7 @@ def _of(table: Table, workspace: str, bundle: str) -> ColumnElement[bool]:
     return and_(table.c.workspace == workspace, table.c.bundle == bundle)
 
 
-def _both_sets(workspace: str, bundle: str) -> Select[Any]:
+def _both_sets() -> Select[Any]:
     """Select what is kept in one statement: every start reads it, each statement is a thread hop.
 
     A set without fields gives one row without a field.
@@ -154,19 +155,22 @@ def _both_sets(workspace: str, bundle: str) -> Select[Any]:
     return (
         select(sets.revision.label("in_set"), *kept)
         .select_from(joined)
-        .where(_of(credential_sets, workspace, bundle))
+        .where(sets.workspace == bindparam("of_workspace"), sets.bundle == bindparam("of_bundle"))
         .order_by(fields.field)
     )
 
 
-async def _newest(connection: AsyncConnection, workspace: str, bundle: str) -> int:
+_BOTH_SETS = _both_sets()
+
+
+async def _newest(connection: StoreConnection, workspace: str, bundle: str) -> int:
     query = select(func.max(credential_sets.c.revision)).where(
         _of(credential_sets, workspace, bundle)
     )
     return int(await connection.scalar(query) or 0)
 
 
-async def _has_set(connection: AsyncConnection, workspace: str, bundle: str, revision: int) -> bool:
+async def _has_set(connection: StoreConnection, workspace: str, bundle: str, revision: int) -> bool:
     query = select(credential_sets.c.revision).where(
         _of(credential_sets, workspace, bundle), credential_sets.c.revision == revision
     )
@@ -174,7 +178,7 @@ async def _has_set(connection: AsyncConnection, workspace: str, bundle: str, rev
 
 
 async def _rows(
-    connection: AsyncConnection, workspace: str, bundle: str, in_set: int
+    connection: StoreConnection, workspace: str, bundle: str, in_set: int
 ) -> tuple[CredentialRow, ...]:
     table = credentials.c
     query = (
@@ -186,7 +190,7 @@ async def _rows(
 
 
 async def replace_set(
-    connection: AsyncConnection,
+    connection: StoreConnection,
     workspace: str,
     bundle: str,
     expected_revision: int,
@@ -203,7 +207,7 @@ async def replace_set(
 
 
 async def add_set(
-    connection: AsyncConnection,
+    connection: StoreConnection,
     workspace: str,
     bundle: str,
     revision: int,
@@ -223,7 +227,7 @@ async def add_set(
 
 
 async def _insert_set(
-    connection: AsyncConnection,
+    connection: StoreConnection,
     workspace: str,
     bundle: str,
     revision: int,
@@ -241,13 +245,13 @@ def _key_ids(rows: tuple[CredentialRow, ...]) -> set[str]:
     return {sealing_key(row.ciphertext) for row in rows}
 
 
-async def _retired(connection: AsyncConnection, keys: set[str]) -> bool:
+async def _retired(connection: StoreConnection, keys: set[str]) -> bool:
     names = [_RETIRED + key for key in keys]
     found = select(facts.c.name).where(facts.c.name.in_(names)).limit(1)
     return bool(names) and await connection.scalar(found) is not None
 
 
-async def _set_fact(connection: AsyncConnection, name: str, value: str) -> None:
+async def _set_fact(connection: StoreConnection, name: str, value: str) -> None:
     await connection.execute(facts.delete().where(facts.c.name == name))
     await connection.execute(facts.insert().values(name=name, value=value))
 
@@ -263,7 +267,7 @@ def _values(row: CredentialRow) -> dict[str, Any]:
 
 
 async def _delete_before(
-    connection: AsyncConnection, workspace: str, bundle: str, revision: int
+    connection: StoreConnection, workspace: str, bundle: str, revision: int
 ) -> None:
     for table, column in (
         (credentials, credentials.c.in_set),

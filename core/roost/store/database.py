@@ -12,17 +12,15 @@ from typing import TypeVar
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roost.errors import RoostError, StoreUnavailable
 from roost.store import sqlite, writer_connection
+from roost.store.connection import StoreConnection
 from roost.store.fixed_statement import Execute
 from roost.store.group_commit import GroupCommit
 from roost.store.migrate import migrate
+from roost.store.readers import Readers
 from roost.store.writer_connection import InlineConnection
-
-POOL_SIZE = 4
-"""Connections that read, each in a thread of its own; one more writes."""
 
 T = TypeVar("T")
 
@@ -34,12 +32,12 @@ class Database:
     """Opens transactions. Writers that wait at the same time are committed together.
 
     Args:
-        url: SQLAlchemy address, such as ``sqlite+aiosqlite:///PATH``.
+        url: SQLAlchemy address, such as ``sqlite:///PATH``.
     """
 
     def __init__(self, url: str | URL) -> None:
         self._url: URL = make_url(url)
-        self._readers: AsyncEngine | None = None
+        self._readers: Readers | None = None
         self._writer: InlineConnection | None = None
         self._groups: GroupCommit | None = None
 
@@ -53,33 +51,30 @@ class Database:
             await asyncio.to_thread(migrate, self._url)
             connection = await asyncio.to_thread(writer_connection.connect, self._url)
         self._groups = GroupCommit(connection)
-        self._readers = create_async_engine(
-            self._url, pool_size=POOL_SIZE, max_overflow=0, hide_parameters=True
-        )
-        sqlite.install_hooks(self._readers.sync_engine)
-        self._writer = writer_connection.inline(self._readers, connection)
+        self._readers = Readers(self._url)
+        self._writer = writer_connection.inline(self._url, connection)
 
     async def close(self) -> None:
         """Finish the writes under way and close every connection; safe to call twice."""
         groups, self._groups = self._groups, None
         readers, self._readers = self._readers, None
+        if readers is not None:
+            await readers.close()
         if groups is not None:
             await groups.close()
-        if readers is not None:
-            await readers.dispose()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[StoreConnection]:
         """Open a transaction that only reads: everything in it sees one state.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
         with self._translated():
-            async with _opened(self._readers).connect() as connection, connection.begin():
+            async with _opened(self._readers).transaction() as connection:
                 yield connection
 
-    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def write(self) -> AbstractAsyncContextManager[StoreConnection]:
         """Open a transaction that writes, committed at the end unless an error leaves it.
 
         What other tasks wait to write meanwhile may be committed with it; see `GroupCommit`. It
@@ -154,14 +149,14 @@ class _Write:
     def __init__(
         self,
         groups: GroupCommit,
-        connection: AsyncConnection,
+        connection: StoreConnection,
         translation: Callable[[BaseException], StoreUnavailable | None],
     ) -> None:
         self._groups = groups
         self._connection = connection
         self._translation = translation
 
-    async def __aenter__(self) -> AsyncConnection:
+    async def __aenter__(self) -> StoreConnection:
         try:
             self._member = await self._groups.enter()
         except sqlite3.Error as error:

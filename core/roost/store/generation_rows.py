@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Update, and_, bindparam, func, select
 
 from roost.models import GenerationView, LiveGeneration
 from roost.store.database import Database
+from roost.store.fixed_statement import fixed
 from roost.store.tables import generations
 
 _VIEW_FIELDS = tuple(field.name for field in fields(GenerationView))
+
+
+def _setting(*columns: str) -> Update:
+    return fixed(
+        generations.update()
+        .where(generations.c.id == bindparam("of_generation"))
+        .values({name: bindparam(f"new_{name}") for name in columns})
+    )
+
+
+# Built once: every start and every end executes them.
+_ADD = fixed(generations.insert())
+_READY = _setting("ready_at", "ready_ms")
+_ENDED = _setting("ended_at", "exit")
 
 
 class SqlGenerationRows:
@@ -42,20 +58,18 @@ class SqlGenerationRows:
     async def add(self, workspace: str, bundle: str, view: GenerationView, handle: str) -> None:
         """Insert a generation with the handle that finds its processes again."""
         values = {name: getattr(view, name) for name in _VIEW_FIELDS}
+        values |= {"workspace": workspace, "bundle": bundle, "handle": handle}
         async with self._database.write() as connection:
-            await connection.execute(
-                generations.insert().values(
-                    **values, workspace=workspace, bundle=bundle, handle=handle
-                )
-            )
+            await connection.execute(_ADD, values)
 
     async def set_ready(self, generation_id: str, ready_at: int, ready_ms: int) -> None:
         """Keep when a generation became ready."""
-        await self._set(generation_id, ready_at=ready_at, ready_ms=ready_ms)
+        change = {"new_ready_at": ready_at, "new_ready_ms": ready_ms}
+        await self._set(_READY, generation_id, change)
 
     async def set_ended(self, generation_id: str, ended_at: int, exit: str) -> None:
         """Keep when and how a generation ended."""
-        await self._set(generation_id, ended_at=ended_at, exit=exit)
+        await self._set(_ENDED, generation_id, {"new_ended_at": ended_at, "new_exit": exit})
 
     async def live(self) -> tuple[LiveGeneration, ...]:
         """Return the generations without an end."""
@@ -77,8 +91,6 @@ class SqlGenerationRows:
         async with self._database.read() as connection:
             return tuple(GenerationView(**row._mapping) for row in await connection.execute(query))
 
-    async def _set(self, generation_id: str, **values: object) -> None:
+    async def _set(self, setting: Update, generation_id: str, change: Mapping[str, object]) -> None:
         async with self._database.write() as connection:
-            await connection.execute(
-                generations.update().where(generations.c.id == generation_id).values(**values)
-            )
+            await connection.execute(setting, {"of_generation": generation_id, **change})

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, and_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.errors import RunNotFound
 from roost.models import (
@@ -25,9 +24,9 @@ from roost.models import (
     RunView,
 )
 from roost.models.codec import from_json
+from roost.store.connection import StoreConnection
 from roost.store.database import Database
 from roost.store.fixed_statement import Execute
-from roost.store.journal_rows import attempt_end
 from roost.store.run_columns import VIEW_COLUMNS, event_of, is_active, view_of
 from roost.store.run_insert import insert_run
 from roost.store.run_leases import SqlRunLeases
@@ -42,6 +41,7 @@ from roost.store.run_writes import (
     under_lease,
 )
 from roost.store.tables import run_events, run_payloads, runs
+from roost.store.task_statements import end_attempt_now
 
 
 class SqlRunRows(SqlRunLeases, SqlRunRetention):
@@ -352,7 +352,7 @@ class SqlRunRows(SqlRunLeases, SqlRunRetention):
             insert_events(execute, (closing,))
             set_result(execute, run_id, result, is_truncated=is_truncated)
             if view.task is not None:
-                execute(attempt_end(run_id, at, error), {})
+                end_attempt_now(execute, run_id, at, error)
             return view
 
         return await self._database.write_at_once(write)
@@ -386,6 +386,6 @@ def _age_of(run_id: str, workspace: str | None) -> Any:
     return select(runs.c.created_at, runs.c.id).where(is_run(run_id, workspace)).scalar_subquery()
 
 
-async def _one(connection: AsyncConnection, query: Select[Any]) -> RunView | None:
+async def _one(connection: StoreConnection, query: Select[Any]) -> RunView | None:
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else view_of(row)

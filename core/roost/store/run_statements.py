@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Update, bindparam, literal_column
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.models import NewRun, RunError, RunEvent, RunProgress, RunStatus, RunView
 from roost.models.codec import to_json
@@ -37,19 +36,13 @@ _RESULT = fixed(
 
 
 def change_active_now(execute: Execute, run_id: str, **change: Any) -> RunView | None:
-    """Do what `change_active` does in a write that is done in one go."""
-    rows = execute(*_change(run_id, **change))
-    return _view(rows[0]) if rows else None
-
-
-async def change_active(connection: AsyncConnection, run_id: str, **change: Any) -> RunView | None:
     """Change an active run, or return None when it is not active under the lease that is named.
 
     Args:
         change: what the parameters of `_change` are; any others are the columns to set.
     """
-    row = (await connection.execute(*_change(run_id, **change))).one_or_none()
-    return None if row is None else _view(row)
+    rows = execute(*_change(run_id, **change))
+    return read_view(rows[0]) if rows else None
 
 
 def _change(
@@ -81,7 +74,7 @@ def _change(
     return statement, parameters
 
 
-def _view(row: Sequence[Any]) -> RunView:
+def read_view(row: Sequence[Any]) -> RunView:
     """Read a run by the places of its columns, which is quicker than by their names."""
     *plain, current, total, message, code, sentence = row
     plain.insert(_PROGRESS, None if current is None else RunProgress(current, total, message))

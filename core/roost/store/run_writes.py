@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.models import RunEvent, RunEventKind, RunProgress, RunView
+from roost.store.connection import StoreConnection
 from roost.store.run_columns import VIEW_COLUMNS, view_of
 from roost.store.run_statements import NEW_EVENT, values_of_events
 from roost.store.tables import runs
@@ -26,7 +26,7 @@ def under_lease(owner: str, epoch: int) -> ColumnElement[bool]:
 
 
 async def change(
-    connection: AsyncConnection, condition: ColumnElement[bool], **values: Any
+    connection: StoreConnection, condition: ColumnElement[bool], **values: Any
 ) -> RunView | None:
     """Change the one run that meets a condition, or return None when none does."""
     statement = runs.update().where(condition).values(**values).returning(*VIEW_COLUMNS)
@@ -35,7 +35,7 @@ async def change(
 
 
 async def add_event(
-    connection: AsyncConnection,
+    connection: StoreConnection,
     view: RunView,
     at: int,
     kind: RunEventKind,
@@ -70,7 +70,7 @@ def event(
     )
 
 
-async def add_events(connection: AsyncConnection, events: Sequence[RunEvent]) -> None:
+async def add_events(connection: StoreConnection, events: Sequence[RunEvent]) -> None:
     """Insert events."""
     await connection.execute(NEW_EVENT, values_of_events(events))
 

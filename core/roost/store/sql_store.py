@@ -30,7 +30,7 @@ class SqlStore:
     """Meets `roost.store.base.Store`; open it with ``async with`` or `open` and `close`.
 
     Args:
-        url: SQLAlchemy address of the database, such as ``sqlite+aiosqlite:///PATH``.
+        url: SQLAlchemy address of the database, such as ``sqlite:///PATH``.
     """
 
     def __init__(self, url: str | URL) -> None:
@@ -108,6 +108,6 @@ async def open_store(data_dir: Path) -> SqlStore:
         raise StoreUnavailable(
             f"the data directory {data_dir} cannot be made ({error.strerror}); choose another one"
         ) from error
-    store = SqlStore(URL.create("sqlite+aiosqlite", database=str(data_dir / FILE_NAME)))
+    store = SqlStore(URL.create("sqlite", database=str(data_dir / FILE_NAME)))
     await store.open()
     return store

@@ -119,6 +119,6 @@ def _path(url: URL) -> str:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         raise StoreUnavailable(
             f"{url.render_as_string(hide_password=True)} is not the file of an SQLite database; "
-            "give one as sqlite+aiosqlite:///PATH"
+            "give one as sqlite:///PATH"
         )
     return str(url.database)

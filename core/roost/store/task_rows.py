@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import and_, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.errors import TaskTaken
 from roost.models import TaskRow, TaskSpec
 from roost.models.codec import from_json, to_json
+from roost.store.connection import StoreConnection
 from roost.store.database import Database
 from roost.store.tables import tasks
 from roost.store.task_run_rows import SqlTaskRunRows
@@ -56,7 +56,7 @@ class SqlTaskRows(SqlTaskRunRows):
             await self._forget(connection, workspace, bundle)
 
     async def _check_free(
-        self, connection: AsyncConnection, workspace: str, bundle: str, specs: Sequence[TaskSpec]
+        self, connection: StoreConnection, workspace: str, bundle: str, specs: Sequence[TaskSpec]
     ) -> None:
         taken = (
             select(tasks.c.name, tasks.c.bundle)
@@ -70,6 +70,6 @@ class SqlTaskRows(SqlTaskRunRows):
         for row in await connection.execute(taken):
             raise TaskTaken(row.name, row.bundle)
 
-    async def _forget(self, connection: AsyncConnection, workspace: str, bundle: str) -> None:
+    async def _forget(self, connection: StoreConnection, workspace: str, bundle: str) -> None:
         of_bundle = and_(tasks.c.workspace == workspace, tasks.c.bundle == bundle)
         await connection.execute(delete(tasks).where(of_bundle))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, select
 
 from roost.models import (
     GivenWork,
@@ -28,33 +28,41 @@ from roost.models import (
 from roost.models.codec import from_json
 from roost.models.record import WAITING_OWNER
 from roost.store.database import Database
+from roost.store.fixed_statement import Execute
 from roost.store.journal_rows import (
     attempts_of,
-    begin_attempt,
     empty_journal,
     end_attempt,
     journal_of,
     mark_interrupted,
-    write_journal,
 )
 from roost.store.run_columns import VIEW_COLUMNS, is_active, view_of
-from roost.store.run_statements import change_active
+from roost.store.run_statements import change_active_now, insert_events
 from roost.store.run_writes import (
     add_event,
-    add_events,
     change,
     event,
     is_run,
     progress_values,
     under_lease,
 )
-from roost.store.tables import run_payloads, runs
+from roost.store.tables import runs
+from roost.store.task_statements import (
+    claim_now,
+    entry_of,
+    input_of,
+    journal_rows_of,
+    write_journal,
+)
 
 JournalFate = Literal["kept", "emptied"]
 """What becomes of the journal of a run that waits for its next attempt."""
 
 EventDraft = tuple[RunEventKind, str, RunProgress | None, str | None]
 """Kind, message, progress and name of an event to store."""
+
+_Claimed = tuple[RunView, str, Sequence[Sequence[Any]]]
+"""A run, its input as JSON and the rows of its journal: all of one moment, and not read yet."""
 
 
 class SqlTaskRunRows:
@@ -82,7 +90,7 @@ class SqlTaskRunRows:
         bundle: str,
         generation: int | None,
         lease_ms: int,
-    ) -> RunView | None:
+    ) -> tuple[RunView, GivenWork] | None:
         """Let a worker begin an attempt at a run that waits, under the next epoch.
 
         Args:
@@ -90,45 +98,33 @@ class SqlTaskRunRows:
             epoch: the epoch under which it waits.
 
         Returns:
-            None when it does not wait under this epoch, may not begin yet, or was asked to stop.
+            The run, and what its handler is given; None when it does not wait under this epoch,
+            may not begin yet, or was asked to stop.
         """
-        waiting = and_(
-            is_run(run_id),
-            under_lease(WAITING_OWNER, epoch),
-            runs.c.status == RunStatus.PENDING,
-            runs.c.stop_requested_at.is_(None),
-            or_(runs.c.available_at.is_(None), runs.c.available_at <= at),
-            or_(runs.c.waits.is_(None), runs.c.waits != WaitReason.USER),
-        )
-        async with self._database.write() as connection:
-            view = await change(
-                connection,
-                waiting,
-                status=RunStatus.RUNNING,
-                started_at=func.coalesce(runs.c.started_at, at),
+
+        def write(execute: Execute) -> _Claimed | None:
+            view = claim_now(
+                execute,
+                run_id,
+                at=at,
+                owner=owner,
+                epoch=epoch,
                 bundle=bundle,
                 generation=generation,
-                lease_owner=owner,
-                lease_epoch=epoch + 1,
                 lease_ms=lease_ms,
-                lease_until=at + lease_ms,
-                available_at=None,
-                waits=None,
-                last_seq=runs.c.last_seq + 1,
             )
-            if view is not None:
-                await begin_attempt(connection, view, at)
-                message = _numbered(RunStatus.RUNNING, view.attempt)
-                await add_event(connection, view, at, RunEventKind.STATUS, message, None)
-            return view
+            if view is None:
+                return None
+            message = _numbered(RunStatus.RUNNING, view.attempt)
+            begun = event(run_id, view.last_seq, at, RunEventKind.STATUS, message, None)
+            insert_events(execute, (begun,))
+            return view, input_of(execute, run_id), journal_rows_of(execute, run_id)
 
-    async def given(self, run_id: str) -> GivenWork:
-        """Return what the handler of a run is given."""
-        query = select(run_payloads.c.input).where(run_payloads.c.run_id == run_id)
-        async with self._database.read() as connection:
-            written = await connection.scalar(query)
-            journal = await journal_of(connection, run_id)
-        return GivenWork(from_json(written or "null", Any), journal)
+        claimed = await self._database.write_at_once(write)
+        if claimed is None:
+            return None
+        view, given, journal = claimed
+        return view, GivenWork(from_json(given, Any), tuple(entry_of(row) for row in journal))
 
     async def report_work(
         self,
@@ -153,9 +149,10 @@ class SqlTaskRunRows:
             values["last_progress_at"] = at
         if link is not None:
             values["link"] = link
-        async with self._database.write() as connection:
-            view = await change_active(
-                connection,
+
+        def write(execute: Execute) -> RunView | None:
+            view = change_active_now(
+                execute,
                 run_id,
                 owner=owner,
                 epoch=epoch,
@@ -164,10 +161,12 @@ class SqlTaskRunRows:
                 **values,
             )
             if view is not None and events:
-                await add_events(connection, _events_of(view, at, events))
+                insert_events(execute, _events_of(view, at, events))
             if view is not None and journal:
-                await write_journal(connection, view, journal, at)
+                write_journal(execute, view, journal, at)
             return view
+
+        return await self._database.write_at_once(write)
 
     async def requeue(
         self,

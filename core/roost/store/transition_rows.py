@@ -8,9 +8,12 @@ from sqlalchemy import select
 
 from roost.models import Transition
 from roost.store.database import Database
+from roost.store.fixed_statement import fixed
 from roost.store.tables import transitions
 
 _FIELDS = tuple(field.name for field in fields(Transition))
+
+_ADD = fixed(transitions.insert())
 
 
 class SqlTransitionRows:
@@ -25,7 +28,7 @@ class SqlTransitionRows:
             return
         rows = [{name: getattr(move, name) for name in _FIELDS} for move in moves]
         async with self._database.write() as connection:
-            await connection.execute(transitions.insert(), rows)
+            await connection.execute(_ADD, rows)
 
     async def newest(
         self, workspace: str | None, bundle: str | None, limit: int

@@ -5,29 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roost.models import Definition, VersionRow
 from roost.models.codec import from_json, to_json
+from roost.store.connection import StoreConnection
 from roost.store.tables import bundle_versions as table
 
 
 async def versions_of(
-    connection: AsyncConnection, workspace: str, bundle: str
+    connection: StoreConnection, workspace: str, bundle: str
 ) -> tuple[VersionRow, ...]:
     """Return the kept versions of a bundle, newest first."""
     query = select(table).where(_of(workspace, bundle)).order_by(table.c.number.desc())
     return tuple(_version(row) for row in await connection.execute(query))
 
 
-async def all_definitions(connection: AsyncConnection) -> tuple[Definition, ...]:
+async def all_definitions(connection: StoreConnection) -> tuple[Definition, ...]:
     """Return the definitions of every kept version of every bundle."""
     found = await connection.scalars(select(table.c.definition))
     return tuple(from_json(text, Definition) for text in found)
 
 
 async def add_version(
-    connection: AsyncConnection, workspace: str, bundle: str, version: VersionRow
+    connection: StoreConnection, workspace: str, bundle: str, version: VersionRow
 ) -> None:
     """Insert a version."""
     await connection.execute(
@@ -43,7 +43,7 @@ async def add_version(
 
 
 async def forget_versions(
-    connection: AsyncConnection, workspace: str, bundle: str, numbers: tuple[int, ...]
+    connection: StoreConnection, workspace: str, bundle: str, numbers: tuple[int, ...]
 ) -> None:
     """Delete versions by their numbers."""
     await connection.execute(
@@ -51,7 +51,7 @@ async def forget_versions(
     )
 
 
-async def forget_all_versions(connection: AsyncConnection, workspace: str, bundle: str) -> None:
+async def forget_all_versions(connection: StoreConnection, workspace: str, bundle: str) -> None:
     """Delete every version of a bundle."""
     await connection.execute(table.delete().where(_of(workspace, bundle)))
 

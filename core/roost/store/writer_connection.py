@@ -1,18 +1,18 @@
-"""The connection that writes: plain `sqlite3` under SQLAlchemy's asyncio engine."""
+"""The connection that writes: it executes in the thread of the event loop."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, Self, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
-from sqlalchemy import URL, Connection, CursorResult, Executable, create_engine
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import URL, Connection, Executable, create_engine
 from sqlalchemy.pool import NullPool
 
 from roost.store import sqlite
+from roost.store.connection import Rows, StoreConnection
 from roost.store.fixed_statement import FixedStatement, Parameters, is_fixed
+from roost.store.read_cursor import ReadCursor
 
 
 class WriterConnection(sqlite3.Connection):
@@ -20,43 +20,13 @@ class WriterConnection(sqlite3.Connection):
 
     def cursor(self, *_: Any) -> Any:
         """Return a cursor that has read all its rows as soon as it has executed."""
-        return _ReadCursor(self)
+        return ReadCursor(self)
 
     def commit(self) -> None:
         """Do nothing: only the group that a write is a member of can commit it."""
 
     def rollback(self) -> None:
         """Do nothing, for the same reason."""
-
-
-class _ReadCursor(sqlite3.Cursor):
-    """Keeps its rows, because a statement that is not read to its end is in the way of COMMIT."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
-        self._rows: deque[Any] = deque()
-
-    def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        super().execute(sql, parameters)
-        if self.description is not None:
-            self._rows = deque(super().fetchall())
-        return self
-
-    def fetchone(self) -> Any:
-        return self._rows.popleft() if self._rows else None
-
-    def fetchmany(self, size: int | None = None) -> list[Any]:
-        count = min(self.arraysize if size is None else size, len(self._rows))
-        return [self._rows.popleft() for _ in range(count)]
-
-    def fetchall(self) -> list[Any]:
-        rows = list(self._rows)
-        self._rows.clear()
-        return rows
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        while self._rows:
-            yield self._rows.popleft()
 
 
 def connect(url: URL) -> WriterConnection:
@@ -77,30 +47,23 @@ def connect(url: URL) -> WriterConnection:
     return connection
 
 
-class InlineConnection(AsyncConnection):
-    """Executes without the greenlet that lets a driver wait, because `WriterConnection` never does.
+class InlineConnection(StoreConnection):
+    """Executes at once, because `WriterConnection` never waits.
 
     Only the blocks of `Database.write` use it, inside of the transactions of `GroupCommit`.
     """
 
-    def __init__(self, readers: AsyncEngine, plain: Connection, driver: WriterConnection) -> None:
-        super().__init__(readers, plain)
+    def __init__(self, plain: Connection, driver: WriterConnection) -> None:
         self._plain = plain
         self._cursor = sqlite3.Cursor(driver)
         self._fixed: dict[Executable, FixedStatement] = {}
 
-    async def execute(
-        self,
-        statement: Executable,
-        parameters: Any = None,
-        *,
-        execution_options: Any = None,
-    ) -> CursorResult[Any]:
+    async def execute(self, statement: Executable, parameters: Any = None) -> Rows:
         """Execute a statement and return its rows, all of them read."""
         if parameters is not None and is_fixed(statement):
             found = self._known(statement).execute(self._cursor, parameters)
-            return cast("CursorResult[Any]", found)
-        return self._plain.execute(statement, parameters, execution_options=execution_options)
+            return cast("Rows", found)
+        return self._plain.execute(statement, parameters)
 
     def rows(self, statement: Executable, parameters: Parameters, /) -> Sequence[Any]:
         """Execute a statement at once and return its rows; meets `Execute`."""
@@ -119,12 +82,12 @@ class InlineConnection(AsyncConnection):
         return known
 
 
-def inline(readers: AsyncEngine, connection: WriterConnection) -> InlineConnection:
+def inline(url: URL, connection: WriterConnection) -> InlineConnection:
     """Return SQLAlchemy's view of a connection; it takes no part in its transactions."""
     plain = create_engine(
-        sqlite.sync_url(readers.url),
+        sqlite.sync_url(url),
         creator=lambda: connection,
         poolclass=NullPool,
         hide_parameters=True,
     )
-    return InlineConnection(readers, plain.connect(), connection)
+    return InlineConnection(plain.connect(), connection)

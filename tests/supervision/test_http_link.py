@@ -39,7 +39,7 @@ def owner_of(url: str, era: str | None = "2025-06-18") -> HttpLinkOwner:
 async def session(answers: Answer) -> AsyncIterator[tuple[BareServer, HttpLinkOwner, McpLink]]:
     """Open a session with a server and leave no task, within a bound."""
     tasks = asyncio.all_tasks()
-    async with asyncio.timeout(10), bare_server(answers) as server:
+    async with asyncio.timeout(30), bare_server(answers) as server:
         owner = owner_of(server.url)
         try:
             yield server, owner, await owner.open()
@@ -60,7 +60,7 @@ async def call(link: McpLink) -> CallAnswer:
 async def refusal(answers: Answer) -> HandshakeFailed:
     """Return how a handshake with such a server fails."""
     tasks = asyncio.all_tasks()
-    async with asyncio.timeout(10), bare_server(answers) as server:
+    async with asyncio.timeout(30), bare_server(answers) as server:
         owner = owner_of(server.url, None)
         with pytest.raises(HandshakeFailed) as failed:
             await owner.open()
@@ -103,7 +103,7 @@ async def test_what_is_no_mcp_server_is_told_by_what_it_answers(
 async def test_an_answer_that_is_no_json_is_not_shown() -> None:
     tasks = asyncio.all_tasks()
     text = answer(200, b"{secret-abc", Content_Type="application/json")
-    async with asyncio.timeout(10), bare_server(lambda request: text) as server:
+    async with asyncio.timeout(30), bare_server(lambda request: text) as server:
         owner = owner_of(server.url)
         with pytest.raises(HandshakeFailed, match="not MCP") as failed:
             await owner.open()
@@ -138,7 +138,7 @@ async def test_an_opening_that_is_given_up_leaves_no_task() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await owner.open()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await owner.close()
     await gone(tasks)
 
@@ -163,7 +163,7 @@ async def test_a_call_whose_connection_breaks_is_lost_and_the_session_goes_on() 
 
 async def test_a_server_that_goes_away_ends_the_session_and_every_call_within_a_moment() -> None:
     tasks = asyncio.all_tasks()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async with bare_server(handshake) as server:
             owner = owner_of(server.url)
             link = await owner.open()
@@ -291,13 +291,13 @@ async def test_a_certificate_that_is_not_trusted_is_refused_and_a_named_authorit
         await owner.close()
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         owner = owner_of(url)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert (await call(await owner.open())).text == "bare"
             await owner.close()
 
 
 async def test_a_header_stands_once_in_a_request_however_it_is_written() -> None:
-    async with asyncio.timeout(10), bare_server(handshake) as server:
+    async with asyncio.timeout(30), bare_server(handshake) as server:
         headers = {"User-Agent": "mine", "X-KEY": "k"}
         owner = HttpLinkOwner(server.url, server.url, headers=headers, era=None, client_version="0")
         await owner.open()

@@ -334,7 +334,7 @@ def test_readers_in_another_thread_are_not_disturbed_by_retention(tmp_path: Path
 
 
 async def next_page(pages: AsyncIterator[LogPage]) -> LogPage:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await anext(pages)
 
 
@@ -456,7 +456,7 @@ async def test_a_flood_reaches_a_follower_whole(logs: LogFiles) -> None:
             await asyncio.sleep(0)
         writer.write(OUT, b"".join(b"line %05d\n" % number for number in lines))
         await asyncio.sleep(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await following
     writer.close()
     assert seen == numbers(int(seen[0].split()[1]), 50_000)

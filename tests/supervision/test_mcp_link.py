@@ -50,7 +50,7 @@ def owner_of(process: LocalProcess, strays: list[bytes]) -> LinkOwner:
 async def session(*argv: str) -> AsyncIterator[Session]:
     """Open a session with a child and leave nothing of either, within a bound."""
     tasks = asyncio.all_tasks()
-    async with open_bench() as bench, asyncio.timeout(20):
+    async with open_bench() as bench, asyncio.timeout(30):
         process = await _start(bench, *argv)
         owner = owner_of(process, [])
         yield Session(process, owner, await owner.open())
@@ -133,7 +133,7 @@ async def test_a_process_that_can_never_be_talked_to_again_is_ended_as_crashed(
     how: str, tmp_path: Path
 ) -> None:
     logs = LogFiles(tmp_path)
-    async with open_bench() as bench, asyncio.timeout(20):
+    async with open_bench() as bench, asyncio.timeout(30):
         process = await _start(bench, "mute_after", how)
         owner = owner_of(process, [])
         incarnation = Incarnation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,7 +20,9 @@ from roost.supervision.mcp_session import LinkOwner
 from roost.supervision.mcp_tasks import LONGEST_POLL_S, SHORTEST_POLL_S, USUAL_POLL_S, poll_s
 
 real = pytest.mark.real
-both_eras = pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+GREETINGS = {"2025-11-25": "initialize", "2026-07-28": "server/discover"}
+
+both_eras = pytest.mark.parametrize("era", GREETINGS)
 
 
 class Session:
@@ -41,7 +44,7 @@ class Session:
 @asynccontextmanager
 async def session(era: str) -> AsyncIterator[Session]:
     options = ("--legacy",) if era < "2026" else ()
-    async with open_bench() as bench, asyncio.timeout(20):
+    async with open_bench() as bench, asyncio.timeout(30):
         process = await bench.start(program("task_mcp", *options), wants_stdin=True)
         assert process.stdin is not None
         owner = LinkOwner(
@@ -68,6 +71,21 @@ async def test_the_changes_of_a_task_are_told_in_order_and_its_result_is_the_ans
             "completed",
         ]
         assert [step.current for step in it.progress] == [1, 2, 3, 4]
+
+
+@real
+@both_eras
+async def test_what_the_server_said_of_itself_and_its_tools_is_kept_word_for_word(era: str) -> None:
+    async with session(era) as it:
+        asked, listed = it.link.answers()
+        greeting, tools = json.loads(asked[1]), json.loads(listed[1])
+    assert (asked[0], listed[0]) == (GREETINGS[era], "tools/list")
+    assert greeting["capabilities"]["tools"] == {}
+    assert greeting["instructions"] == "Give it time."
+    assert era in (greeting.get("protocolVersion"), *greeting.get("supportedVersions", ()))
+    assert [tool["name"] for tool in tools] == sorted(tool["name"] for tool in tools)
+    assert all("inputSchema" in tool for tool in tools)
+    assert asked[1] == json.dumps(greeting, sort_keys=True, separators=(",", ":"))
 
 
 @real

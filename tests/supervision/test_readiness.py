@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 from tests.support.ports import needs_ipv6
+from tests.support.processes import until
 
 from roost.clock import SystemClock
 from roost.supervision import readiness
@@ -86,13 +88,14 @@ async def ready(probe: WebProbe) -> None:
         await probe.wait()
 
 
-async def not_ready(probe: WebProbe, asked: Asked, questions: int) -> None:
-    """Let it be asked some times and see that it does not count as ready."""
+async def not_ready(probe: WebProbe, asked: Asked, questions: int, finding: str) -> None:
+    """Let it be asked some times until this is found, and see that it does not count as ready."""
     waiting = asyncio.create_task(probe.wait())
     try:
         async with asyncio.timeout(BOUND_S):
-            while len(asked.paths) < questions:  # noqa: ASYNC110 - the server has no event for it
-                await asyncio.sleep(0.01)
+            # While a question waits for its answer, that is what was found.
+            while len(asked.paths) < questions or probe.finding != finding:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
         assert not waiting.done()
     finally:
         waiting.cancel()
@@ -113,8 +116,8 @@ async def test_any_2xx_on_its_path_is_ready_and_tells_the_address(code: int) -> 
 async def test_no_other_status_is_ready_a_redirect_neither(code: int) -> None:
     async with serving(always(status(code))) as asked:
         probe = asked.probe("/start")
-        await not_ready(probe, asked, 3)
-        assert probe.finding == f"GET /start on port {asked.port} answers {code} and not 2xx"
+        finding = f"GET /start on port {asked.port} answers {code} and not 2xx"
+        await not_ready(probe, asked, 3, finding)
         assert set(asked.paths) == {"/start"}, "a redirect was followed"
 
 
@@ -144,8 +147,7 @@ async def test_an_early_hint_is_not_taken_for_the_answer() -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </x.css>\r\n\r\n"
     async with serving(always(early + status(404))) as asked:
         probe = asked.probe()
-        await not_ready(probe, asked, 2)
-        assert "answers 404" in probe.finding
+        await not_ready(probe, asked, 2, f"GET / on port {asked.port} answers 404 and not 2xx")
     async with serving(always(early + OK)) as asked:
         await ready(asked.probe())
 
@@ -202,9 +204,10 @@ async def test_a_server_that_never_answers_is_asked_a_bounded_number_of_times_at
     async with serving(answer) as asked:
         probe = asked.probe()
         before = asyncio.all_tasks()
+        waiting = asyncio.create_task(probe.wait())
+        await until(lambda: bool(asked.paths))
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(2):
-                await probe.wait()
+            await asyncio.wait_for(waiting, 0.5)
         assert 1 <= len(asked.paths) <= ASKED_AT_ONCE
         assert probe.finding == f"GET / on port {asked.port} has no answer yet"
         assert not [task for task in asyncio.all_tasks() - before if "probe" in task.get_name()]
@@ -214,8 +217,8 @@ async def test_a_server_that_never_answers_is_asked_a_bounded_number_of_times_at
 async def test_what_does_not_speak_http_is_not_ready(junk: bytes) -> None:
     async with serving(always(junk)) as asked:
         probe = asked.probe()
-        await not_ready(probe, asked, 3)
-        assert probe.finding.endswith("no answer in HTTP")
+        finding = f"what listens on port {asked.port} gives no answer in HTTP"
+        await not_ready(probe, asked, 3, finding)
 
 
 @needs_ipv6
@@ -224,6 +227,51 @@ async def test_a_server_on_ipv6_only_is_found_and_addressed_there() -> None:
         probe = asked.probe()
         await ready(probe)
         assert probe.address == f"http://[::1]:{asked.port}"
+
+
+@contextmanager
+def deaf_port() -> Iterator[socket.socket]:
+    """Yield a socket that holds a port and does not listen yet."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.setblocking(False)
+        yield held
+
+
+async def accepted(server: socket.socket) -> tuple[str, socket.socket]:
+    """Return the head of the next request, and its connection."""
+    loop = asyncio.get_running_loop()
+    connection, _ = await loop.sock_accept(server)
+    connection.setblocking(False)
+    return (await loop.sock_recv(connection, 4096)).decode(), connection
+
+
+async def test_a_server_that_listens_later_is_asked_by_the_connection_that_found_it() -> None:
+    with deaf_port() as server:
+        probe = WebProbe(server.getsockname()[1], "/up", SystemClock(), nobody_else)
+        waiting = asyncio.create_task(probe.wait())
+        async with asyncio.timeout(BOUND_S):
+            while not probe.finding.startswith("nothing listens"):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            server.listen()
+            head, connection = await accepted(server)  # another one would say nothing
+            assert head.startswith("GET /up HTTP/1.1\r\n")
+            with connection:
+                await asyncio.get_running_loop().sock_sendall(connection, OK)
+            await waiting
+
+
+async def test_a_probe_that_is_given_up_leaves_no_connection() -> None:
+    with deaf_port() as server:
+        server.listen()
+        probe = WebProbe(server.getsockname()[1], "/", SystemClock(), nobody_else)
+        before = len(os.listdir("/proc/self/fd"))
+        waiting = asyncio.create_task(probe.wait())
+        await asyncio.sleep(0)  # it has knocked by now, and its question has not begun
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 async def test_nobody_on_the_port_is_said() -> None:

@@ -110,7 +110,7 @@ class Scene:
 async def scene(era: str = "2025-06-18") -> AsyncIterator[Scene]:
     """Open a session with a played server and leave no task, within a bound."""
     tasks = asyncio.all_tasks()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         pipes = Pipes(era)
         owner = LinkOwner(
             pipes.reader,
@@ -237,7 +237,7 @@ async def held_call() -> AsyncIterator[tuple[BareServer, Request, Dig]]:
         asked.append(request)
         return None
 
-    async with asyncio.timeout(20), bare_server(answers) as server:
+    async with asyncio.timeout(30), bare_server(answers) as server:
         owner = HttpLinkOwner(
             server.url, server.url, headers={}, era="2025-06-18", client_version="0"
         )

@@ -17,6 +17,10 @@ RECENT = 200
 PENDING_LIMIT = 20_000
 """Transitions kept in memory while the store does not answer; the oldest go first."""
 
+GATHER_S = 0.05
+"""What comes within this time is written as one: an end, the start that follows on it and the moves
+of the neighbours. Written at once, each would keep that very start waiting for the disk."""
+
 RETRY_S = 1.0
 
 logger = logging.getLogger(__name__)
@@ -75,6 +79,7 @@ class StoredTransitions:
     async def _write_on(self) -> None:
         while True:
             await self._wakeup.wait()
+            await asyncio.sleep(GATHER_S)
             self._wakeup.clear()
             if not await self.flush():
                 await asyncio.sleep(RETRY_S)

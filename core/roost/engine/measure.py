@@ -7,11 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
-import psutil
-
 from roost.clock import Clock
 from roost.drivers.base import Measurement, TreeFigures
 from roost.engine.figure_history import FigureHistory
+from roost.engine.own_use import OwnUse
 from roost.models import BundleMeasure, CallFigures, Figures, FigureSample, FiguresChanged
 from roost.supervision import BundleSlot, Supervisor
 from roost.supervision.ports import Publish
@@ -48,7 +47,7 @@ class Measurer:
         self._publish = publish
         self._clock = clock
         self._interval_s = interval_s
-        self._self = psutil.Process()
+        self._self = OwnUse()
         self.cpu_percent = 0.0
         self.rss_bytes = 0
         # By slot, not by name: a bundle that is removed takes its past with it.
@@ -71,7 +70,7 @@ class Measurer:
             The processor time that it took, in seconds.
         """
         self.cpu_percent = self._self.cpu_percent()
-        self.rss_bytes = self._self.memory_info().rss
+        self.rss_bytes = self._self.rss_bytes()
         found = await self._measure_trees()
         began = time.thread_time()
         self.orphans = found.orphans

@@ -143,9 +143,11 @@ class Aftermath:
     async def _clean_up(self, slot: BundleSlot, dead: Incarnation) -> None:
         """End what a dead process left behind before its slot can start again."""
         async with self._locks.hold(slot.key):
-            await self._starter.end(slot, dead)
+            _, kept = await self._starter.end_unrecorded(slot, dead)
             if slot.generation is not None and slot.generation.id == dead.generation.id:
                 slot.set_generation(dead.generation)
+        if kept is not None:  # the next start has gone ahead
+            await kept.done()
 
     def _back_off(
         self, slot: BundleSlot, retry: Retry, cause: str, step: StartStep | None, reason: Reason

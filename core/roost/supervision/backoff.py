@@ -8,7 +8,6 @@ park the slot, which is then tried every five minutes for ever.
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,7 +33,7 @@ class Backoff:
 
     def __init__(self, draw: Callable[[], float] = random.random) -> None:
         self._draw = draw
-        self._failed_at: deque[float] = deque()
+        self._failed_at: list[float] = []
         """The failures within the window that parks."""
         self._delays = 0
         self._is_parked = False
@@ -62,7 +61,7 @@ class Backoff:
         if self.failures == 1:
             return Retry(0.0)
         while len(self._failed_at) > 1 and now_s - self._failed_at[0] > PARK_WINDOW_S:
-            self._failed_at.popleft()
+            del self._failed_at[0]
         # A parked slot fails so rarely that the window forgets; it stays parked until the reset.
         self._is_parked = self._is_parked or len(self._failed_at) >= PARK_AFTER_FAILURES
         if self._is_parked:

@@ -100,6 +100,14 @@ class Link(Protocol):
 
     def end_calls(self, ended: CallEnded) -> None: ...
 
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """Return what the server answered while the session opened.
+
+        Each is the method that was asked and the whole answer as JSON with sorted keys; tools are
+        sorted by name.
+        """
+        ...
+
     async def wait_idle(self) -> None: ...
 
     async def call(

@@ -11,8 +11,9 @@ import contextlib
 import logging
 import shutil
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 from roost.clock import Clock, SystemClock
@@ -227,8 +228,9 @@ class LogWriter:
         self._clock = clock
         self._on_written = on_written
         self._on_closed = on_closed
-        self._splitters = {stream: LineSplitter() for stream in LogStream}
-        self._tails = {stream: deque[str](maxlen=TAIL_LINES) for stream in LogStream}
+        # Made when something comes: most streams of most programs stay silent.
+        self._splitters: dict[LogStream, LineSplitter] = defaultdict(LineSplitter)
+        self._tails: dict[LogStream, deque[str]] = defaultdict(partial(deque, maxlen=TAIL_LINES))
         self._unreported = 0
         self._failure: OSError | None = None
         self._is_closed = False
@@ -250,9 +252,11 @@ class LogWriter:
 
         At most `TAIL_LINES` are kept.
         """
+        if stream not in self._splitters:
+            return ()
         lines = [*self._tails[stream]]
-        if partial := self._splitters[stream].partial:
-            lines.append(partial)
+        if unfinished := self._splitters[stream].partial:
+            lines.append(unfinished)
         return tuple(lines[-min(n, TAIL_LINES) :]) if n > 0 else ()
 
     def close(self) -> None:

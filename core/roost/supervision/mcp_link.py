@@ -6,6 +6,7 @@ Importing this module imports the MCP SDK; `roost.supervision.mcp_session` owns 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from mcp_types import (
     TextContent,
     Tool,
 )
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from roost.models import RunProgress, ToolView
 from roost.supervision.link import CallAnswer, CallEnded, Withdrawal
@@ -76,6 +77,7 @@ class McpLink:
         self._client = client
         self._wire = wire
         self._tap = tap or WireTap()
+        self._listed = tuple(tools)
         self.tools = tuple(_tool_view(tool) for tool in tools)
         modern = is_modern(client.protocol_version)
         self._tasks = McpTasks(client, tools, router or ProgressRouter(), is_modern=modern)
@@ -100,6 +102,15 @@ class McpLink:
         """End every call in flight, and every later one, with this."""
         if not self._ended.done():
             self._ended.set_result(ended)
+
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """Return what the server answered to the handshake of its era and to ``tools/list``."""
+        session = self._client.session
+        greeting = session.discover_result or session.initialize_result
+        assert greeting is not None, "an open session has one"
+        asked = "server/discover" if session.discover_result is not None else "initialize"
+        listed = sorted(map(_wire_form, self._listed), key=lambda tool: str(tool["name"]))
+        return (asked, _canonical(_wire_form(greeting))), ("tools/list", _canonical(listed))
 
     async def wait_idle(self) -> None:
         """Wait until no call is in flight."""
@@ -281,6 +292,14 @@ def _probe_of(client: Client) -> tuple[str, dict[str, Any]]:
         CLIENT_CAPABILITIES_META_KEY: {},
     }
     return "server/discover", {"_meta": meta}
+
+
+def _wire_form(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _canonical(answer: object) -> str:
+    return json.dumps(answer, sort_keys=True, separators=(",", ":"))
 
 
 def _is_lost(error: MCPError) -> bool:

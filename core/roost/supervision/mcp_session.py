@@ -106,6 +106,7 @@ class SessionTask:
                     client_info=self._info,
                     message_handler=router,
                     extensions=(TasksExtension(),),
+                    cache=None,  # the tools are listed once, and nothing else is asked twice
                 )
             async with client:
                 self._wire.era = client.protocol_version

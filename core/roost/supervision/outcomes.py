@@ -85,7 +85,9 @@ class Outcomes:
         reason = Reason(failed.code, with_way_out(slot.label, failed.sentence))
         slot.crash = failed.crash or slot.crash
         is_final = failed.is_permanent or slot.definition.settings.restart is RestartPolicy.NEVER
-        if is_final or (cause in DEADLY_CAUSES if is_deadly is None else is_deadly):
+        if is_deadly is None:
+            is_deadly = cause in DEADLY_CAUSES
+        if is_final or (is_deadly and not failed.is_passing):
             slot.move(SlotState.DEAD, cause=cause, actor=actor, step=failed.step, reason=reason)
         else:
             self._aftermath.start_failed(slot, cause, failed, reason)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -12,11 +14,18 @@ POLL_S = 0.1
 """Between two questions, while the answer comes at once and is not the right one."""
 
 FIRST_POLL_S = 0.004
-"""The first pause: what starts from a snapshot listens after some 10 ms."""
+"""The first pause between questions."""
 
 POLL_GROWTH = 1.3
 """Every further pause is so much longer, up to `POLL_S`: readiness is seen a third too late at
 most, for a dozen questions more."""
+
+FIRST_KNOCK_S = 0.001
+"""The first pause while nobody listens: what starts from a snapshot does after some 10 ms."""
+
+KNOCK_GROWTH = 1.1
+"""To knock takes some 10 us, so it is done more often: a listener is seen a tenth too late at most,
+up to `POLL_S`."""
 
 ASK_AGAIN_S = 5.0
 """An answer that stays out this long may be slow or lost: another question is put beside it."""
@@ -67,6 +76,8 @@ class WebProbe:
         """Where it answered; None until it is ready."""
         self.finding = f"nothing was asked of port {port} yet"
         """What the last question found, in words."""
+        self._begun: dict[str, socket.socket] = {}
+        """The connection for the first question, by host; whoever takes it out closes it."""
 
     async def wait(self) -> None:
         """Return once it is ready; the caller bounds the wait.
@@ -77,6 +88,7 @@ class WebProbe:
         asked: set[asyncio.Task[bool]] = set()
         pauses = _pauses()
         try:
+            await self._await_listener()
             while True:
                 if len(asked) < ASKED_AT_ONCE:
                     asked.add(asyncio.create_task(self.ask(), name=f"probe {self._port}"))
@@ -91,6 +103,21 @@ class WebProbe:
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
+            for begun in self._begun.values():
+                begun.close()
+            self._begun.clear()
+
+    async def _await_listener(self) -> None:
+        """Return when somebody may listen, with a connection for the first question."""
+        pauses = _pauses(FIRST_KNOCK_S, KNOCK_GROWTH)
+        while True:
+            for host in HOSTS:
+                begun = _knock(host, self._port)
+                if begun is not None:
+                    self._begun[host] = begun
+                    return
+            self.finding = self._nobody
+            await self._clock.sleep(next(pauses))
 
     async def check(self, bound_s: float) -> str | None:
         """Ask once whether it still answers, where it did when it became ready.
@@ -132,7 +159,7 @@ class WebProbe:
         """
         for host in HOSTS:
             try:
-                reader, writer = await asyncio.open_connection(host, self._port)
+                reader, writer = await self._connect(host)
             except OSError:
                 continue
             try:
@@ -142,8 +169,22 @@ class WebProbe:
                 return False
             finally:
                 writer.close()
-        self.finding = f"nothing listens on port {self._port}, which its PORT tells it"
+        self.finding = self._nobody
         return False
+
+    @property
+    def _nobody(self) -> str:
+        return f"nothing listens on port {self._port}, which its PORT tells it"
+
+    async def _connect(self, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        begun = self._begun.pop(host, None)
+        if begun is None:
+            return await asyncio.open_connection(host, self._port)
+        try:
+            return await asyncio.open_connection(sock=begun)
+        except BaseException:
+            begun.close()
+            raise
 
     async def _read_answer(
         self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -217,12 +258,28 @@ class ListenerProbe:
         return False
 
 
-def _pauses() -> Iterator[float]:
+def _knock(host: str, port: int) -> socket.socket | None:
+    """Begin a connection; None where nobody listens, which this machine tells at once."""
+    try:
+        begun = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError:
+        return None
+    begun.setblocking(False)
+    code = begun.connect_ex((host, port))
+    if code == errno.EINPROGRESS:
+        code = begun.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        begun.close()
+        return None
+    return begun
+
+
+def _pauses(first_s: float = FIRST_POLL_S, growth: float = POLL_GROWTH) -> Iterator[float]:
     """Yield the seconds between questions."""
-    pause = FIRST_POLL_S
+    pause = first_s
     while True:
         yield pause
-        pause = min(POLL_GROWTH * pause, POLL_S)
+        pause = min(growth * pause, POLL_S)
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.errors import RoostError
+from roost.errors import RoostError, SnapshotBusy, SnapshotNotLoaded
 from roost.models import CrashRecord, Definition, StartMode, StartStep
 from roost.supervision.greetings import HelloRefused
 from roost.supervision.link import HandshakeFailed
@@ -10,7 +10,11 @@ from roost.supervision.slot import BundleSlot
 
 
 class StartFailed(Exception):
-    """A start that ended at a step; `is_permanent` when waiting cannot mend it."""
+    """A start that ended at a step.
+
+    `is_permanent` when waiting cannot mend it, `is_passing` when nothing else has to: it is tried
+    again then, whoever asked for it.
+    """
 
     def __init__(
         self,
@@ -19,6 +23,7 @@ class StartFailed(Exception):
         sentence: str,
         *,
         is_permanent: bool = False,
+        is_passing: bool = False,
         crash: CrashRecord | None = None,
     ) -> None:
         super().__init__(sentence)
@@ -26,6 +31,7 @@ class StartFailed(Exception):
         self.code = code
         self.sentence = sentence
         self.is_permanent = is_permanent
+        self.is_passing = is_passing
         self.crash = crash
         self.mode: StartMode | None = None
         """How the process was started that did not become ready, if there was one."""
@@ -36,7 +42,14 @@ class StartFailed(Exception):
     ) -> StartFailed:
         """Translate an error that names its remedy but not the bundle it hit."""
         sentence = f"{slot.label} cannot start: {error.message}"
-        return cls(step, error.code, sentence, is_permanent=is_permanent)
+        is_passing = isinstance(error, SnapshotNotLoaded | SnapshotBusy)
+        return cls(
+            step,
+            error.code,
+            sentence,
+            is_permanent=is_permanent and not is_passing,
+            is_passing=is_passing,
+        )
 
 
 class FieldsMissing(Exception):

@@ -24,6 +24,7 @@ from roost.store.base import GenerationRows
 from roost.supervision.admission import Admission
 from roost.supervision.greetings import Greetings, HelloRefused
 from roost.supervision.incarnation import Incarnation, first_of
+from roost.supervision.late_write import LateWrite
 from roost.supervision.link import HandshakeFailed, SessionOwner
 from roost.supervision.liveness import liveness_of
 from roost.supervision.logfiles import LogFiles
@@ -358,17 +359,18 @@ class Starter:
     async def end(self, slot: BundleSlot, incarnation: Incarnation) -> tuple[int, ...]:
         """End a process tree, record its end, and return the pids that could not be ended."""
         survivors, record = await self.end_unrecorded(slot, incarnation)
-        await record
+        if record is not None:
+            await record.now()
         return survivors
 
     async def end_unrecorded(
         self, slot: BundleSlot, incarnation: Incarnation
-    ) -> tuple[tuple[int, ...], Awaitable[None]]:
+    ) -> tuple[tuple[int, ...], LateWrite | None]:
         """End a process tree.
 
         Returns:
-            The pids that could not be ended, and what keeps the end in the store: a successor need
-            not wait for it.
+            The pids that could not be ended, and what keeps the end in the store, where that is
+            still to be done: a successor need not wait for it.
         """
         try:
             report = await incarnation.dispose(grace_s=slot.definition.settings.stop_grace_s)
@@ -376,11 +378,13 @@ class Starter:
             self._spawner.revoke(incarnation.generation.id)
         exit_text = str(report.exit) if report.exit is not None else "unknown"
         if incarnation.generation.ended_at is not None:
-            return report.survivors, asyncio.sleep(0)
+            return report.survivors, None
         ended_at = self._clock.now()
         incarnation.generation = replace(incarnation.generation, ended_at=ended_at, exit=exit_text)
-        ended = self._generations.set_ended(incarnation.generation.id, ended_at, exit_text)
-        return report.survivors, asyncio.create_task(self._record(slot, ended))
+        ended_id = incarnation.generation.id
+        return report.survivors, LateWrite(
+            lambda: self._record(slot, self._generations.set_ended(ended_id, ended_at, exit_text))
+        )
 
 
 async def _load(module: str) -> ModuleType:

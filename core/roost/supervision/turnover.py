@@ -6,8 +6,6 @@ whatever happened: a live incarnation belongs to `running`, `starting` or `stopp
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from dataclasses import replace
 
 from roost.clock import Clock
@@ -17,6 +15,7 @@ from roost.store.base import BundleRows
 from roost.supervision.aftermath import Aftermath
 from roost.supervision.handover import Handover
 from roost.supervision.incarnation import Incarnation, first_of
+from roost.supervision.late_write import LateWrite
 from roost.supervision.outcomes import DEADLY_CAUSES, Outcomes, as_failure, not_ended
 from roost.supervision.resolver import ResolvedStart
 from roost.supervision.results import result_now, survivor_sentence
@@ -90,7 +89,7 @@ class Turnover:
         self._show_starting(slot, cause, actor)
         try:
             if must_end_old:
-                await (await self._stop_old(slot, drain_s=0.0))
+                await _write_now(await self._stop_old(slot, drain_s=0.0))
             resolved = await self._starter.resolve(slot)
             incarnation = await self._succeed(slot, resolved)
         except Interrupted:
@@ -120,16 +119,16 @@ class Turnover:
         try:
             return await self._starter.launch(slot, resolved)
         finally:
-            await kept
+            await _write_now(kept)
 
-    async def _stop_old(self, slot: BundleSlot, drain_s: float) -> Awaitable[None]:
+    async def _stop_old(self, slot: BundleSlot, drain_s: float) -> LateWrite | None:
         """End the old process; returns what keeps its end, which the next start need not await."""
         if slot.incarnation is None:
-            return asyncio.sleep(0)
+            return None
         slot.enter_step(StartStep.STOP_OLD)
         survivors, kept = await self._end_unrecorded(slot, drain_s)
         if survivors:
-            await kept
+            await _write_now(kept)
             raise not_ended(slot, survivors)
         return kept
 
@@ -137,12 +136,12 @@ class Turnover:
         if slot.incarnation is None:
             return ()
         survivors, kept = await self._end_unrecorded(slot, drain_s)
-        await kept
+        await _write_now(kept)
         return survivors
 
     async def _end_unrecorded(
         self, slot: BundleSlot, drain_s: float
-    ) -> tuple[tuple[int, ...], Awaitable[None]]:
+    ) -> tuple[tuple[int, ...], LateWrite | None]:
         incarnation = slot.incarnation
         assert incarnation is not None
         if drain_s > 0:
@@ -170,3 +169,8 @@ class Turnover:
         if old is not None and old.process.exit is not None:
             self._aftermath.lose(slot, old, old.process.exit)
         return self._outcomes.fell(slot, cause, actor, failed)
+
+
+async def _write_now(kept: LateWrite | None) -> None:
+    if kept is not None:
+        await kept.now()

@@ -83,3 +83,12 @@ async def test_a_listener_in_a_child_of_the_started_program_belongs_to_its_tree(
         assert process.foreign_listener("127.0.0.1", port) is None
         named = other.foreign_listener("127.0.0.1", port)
         assert named is not None and f"(pid {process.display_pid})" not in named
+
+
+def test_no_more_processes_are_asked_for_than_it_takes_to_find_the_listener() -> None:
+    def own_pids() -> Iterator[int]:
+        yield ME
+        raise AssertionError("the listener was found already")
+
+    with listening("127.0.0.1") as port:
+        assert foreign_listener("127.0.0.1", port, own_pids()) is None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.processes import (
+    BOUND_S,
     SLEEP,
     Bench,
     is_alive,
@@ -25,10 +26,14 @@ from tests.support.processes import (
 )
 
 from roost.drivers import exits
+from roost.drivers import process as process_module
 from roost.drivers.base import ProcessExit, TreeFigures
 from roost.drivers.process import LocalProcess
 from roost.drivers.proctable import ProcessTable
 from roost.errors import BadInput, CommandNotFound, Unavailable
+
+GRACE_S = 60.0
+"""More than anything takes that ends by itself."""
 
 
 async def test_output_input_and_exit_status_arrive_whole() -> None:
@@ -157,12 +162,12 @@ TREES = {
 async def test_a_stop_leaves_nothing_of_a_tree(name: str) -> None:
     async with open_bench() as bench:
         process = await bench.start(TREES[name], until=None if name == "plain" else b"ready")
-        report = await process.stop(5, eof_first=True)
+        report = await process.stop(GRACE_S, eof_first=True)
         assert report.survivors == ()
         assert not report.used_kill
         assert report.exit == ProcessExit(code=None, signal=signal.SIGTERM)
         assert bench.left() == ()
-        assert report.duration_ms < 2000
+        assert report.duration_ms < GRACE_S * 1000, "nobody waits for the rest of the grace"
 
 
 async def test_a_process_deaf_to_term_is_killed_after_the_grace() -> None:
@@ -171,7 +176,7 @@ async def test_a_process_deaf_to_term_is_killed_after_the_grace() -> None:
         report = await process.stop(0.2, eof_first=True)
         assert report.used_kill and report.survivors == ()
         assert report.exit == ProcessExit(code=None, signal=signal.SIGKILL)
-        assert 200 <= report.duration_ms < 2000
+        assert report.duration_ms >= 200
 
 
 async def test_a_deaf_child_of_a_wrapper_is_killed_too() -> None:
@@ -188,15 +193,18 @@ async def test_a_stopped_process_gets_its_term() -> None:
         process = await bench.start(SLEEP)
         assert process.display_pid is not None
         os.kill(process.display_pid, signal.SIGSTOP)
-        report = await process.stop(5, eof_first=False)
+        report = await process.stop(GRACE_S, eof_first=False)
         assert report.exit == ProcessExit(code=None, signal=signal.SIGTERM)
         assert not report.used_kill
 
 
-async def test_a_server_that_leaves_at_end_of_file_is_not_signalled() -> None:
+async def test_a_server_that_leaves_at_end_of_file_is_not_signalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process_module, "EOF_WAIT_S", BOUND_S)  # it leaves at its own pace
     async with open_bench() as bench:
         process = await bench.start(program("reader"), wants_stdin=True, until=b"ready\n")
-        report = await process.stop(5, eof_first=True)
+        report = await process.stop(GRACE_S, eof_first=True)
         assert report.exit == ProcessExit(code=3, signal=None)
 
 
@@ -205,7 +213,7 @@ async def test_descendants_left_by_a_dead_leader_are_ended(how: str) -> None:
     async with open_bench() as bench:
         process = await bench.start(program("double_fork", "end", how), until=b"\n")
         assert (await process.wait()).is_clean
-        assert len(bench.left()) == 1
+        await until(lambda: len(bench.left()) == 1)
         report = await process.stop(5, eof_first=True)
         assert report.survivors == ()
         assert bench.left() == ()
@@ -243,7 +251,7 @@ async def test_a_cancelled_stop_goes_on() -> None:
         stopping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stopping
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             await process.wait()
 
 
@@ -283,7 +291,7 @@ async def test_a_process_that_was_never_connected_is_stopped_and_freed() -> None
 async def test_a_flood_that_nobody_reads_does_not_hold_up_a_stop() -> None:
     async with open_bench() as bench:
         process = await bench.start(("/usr/bin/yes",), until=b"y\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             report = await process.stop(1, eof_first=False)
         assert report.survivors == ()
 
@@ -293,7 +301,7 @@ async def test_input_that_is_not_taken_does_not_hold_up_a_stop() -> None:
         process = await bench.start(SLEEP, wants_stdin=True)
         assert process.stdin is not None
         process.stdin.write(b"x" * 1_000_000)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(BOUND_S):
             report = await process.stop(1, eof_first=True)
         assert report.survivors == ()
 
@@ -311,7 +319,7 @@ async def test_the_status_of_somebody_elses_child_is_left_to_him() -> None:
         await until(lambda: set(zombies()) == {other.pid for other in others})
         process = await bench.start(program("fork_short", "5"), until=b"ready")
         await until(lambda: set(zombies()) == {other.pid for other in others})
-        assert [other.wait(5) for other in others] == [7, 7]
+        assert [other.wait(BOUND_S) for other in others] == [7, 7]
         asynchronous = await asyncio.create_subprocess_exec("/bin/sh", "-c", "exit 8")
         assert await asynchronous.wait() == 8
         await process.stop(5, eof_first=False)
@@ -331,7 +339,7 @@ async def figures_once(
     bench: Bench, process: LocalProcess, holds: Callable[[TreeFigures], bool]
 ) -> TreeFigures:
     """Measure until it holds; nothing announces that a process has done something."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(BOUND_S):
         while True:
             found = (await bench.driver.measure()).figures[process.handle]
             if holds(found):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.support.processes import open_bench
+from tests.support.processes import BOUND_S, open_bench
 
 from roost.drivers.base import DriverProcess, ProcessExit
 from roost.drivers.remote import REMOTE_HANDLE, RemoteProcess
@@ -17,7 +17,7 @@ async def test_it_lives_until_it_is_stopped_and_has_nothing_of_a_process() -> No
     waits.pop().cancel()
     report = await process.stop(5.0, eof_first=True)
     assert report.survivors == () and not report.used_kill
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(BOUND_S):
         assert await waits[0] == process.exit == report.exit
     assert str(process.exit) == "disconnected"
 

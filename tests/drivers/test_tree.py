@@ -33,6 +33,9 @@ class FixedSource:
     def marks(self, entries: list[ProcessEntry]) -> dict[int, str | None]:
         return {entry.pid: self.marks_by_pid.get(entry.pid) for entry in entries}
 
+    def is_at_rest(self, pid: int) -> bool:
+        return pid not in self.entries()
+
     def descriptors(self, pid: int) -> int | None:
         return None
 

@@ -9,9 +9,9 @@ import os
 import platform
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from roost.errors import BadManifest
@@ -20,7 +20,7 @@ _MODULE = re.compile(
     r"(?P<stem>.+?)\.(?:(?:cpython-|cp)3(?P<minor>\d+)(?P<flags>[a-z]*)(?:-(?P<tag>[^.]+))?"
     r"|(?P<stable>abi3)(?:-(?P<stable_tag>[^.]+))?)\.(?:so|pyd)"
 )
-_OWN = sysconfig.get_config_var("EXT_SUFFIX") or ""
+_OWN = EXTENSION_SUFFIXES[0]
 _MACHINES = {3: "i686", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _IMAGES = {
     b"MZ": "Windows",

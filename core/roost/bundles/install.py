@@ -6,11 +6,9 @@ import os
 from collections.abc import Callable, Container
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roost.bundles.apps import app_arguments
-from roost.bundles.archive import ReadArchive, unpack
-from roost.bundles.clients.install import read_client_entry
-from roost.bundles.folder import copy_folder
 from roost.bundles.http import read_http
 from roost.bundles.install_place import (
     DescribeApp,
@@ -44,6 +42,9 @@ from roost.models import (
     SourceKind,
     is_valid_name,
 )
+
+if TYPE_CHECKING:
+    from roost.bundles.archive import ReadArchive
 
 _OWN_INTERPRETER = (SourceKind.APP, SourceKind.WORKER)
 """Sources of Python code, which may be installed for another interpreter than Roost's."""
@@ -92,7 +93,7 @@ def read_bundle(
         raise BadInput("an interpreter is chosen for apps and workers only; leave it out")
     readers = {
         SourceKind.MCPB: _read_mcpb,
-        SourceKind.MCP_SERVERS: read_client_entry,
+        SourceKind.MCP_SERVERS: _read_client_entry,
         SourceKind.COMMAND: _read_command,
         SourceKind.PYPI: read_package,
         SourceKind.NPM: read_package,
@@ -130,9 +131,19 @@ def _read_mcpb(request: InstallRequest, place: InstallPlace) -> InstalledBundle:
 
 def _placed(path: Path, partial: Path) -> ReadArchive:
     """Put a folder or the content of an archive into a new directory."""
+    # Here and below, loaded for the installs that need it: a daemon at rest does not.
+    from roost.bundles.archive import ReadArchive, unpack
+    from roost.bundles.folder import copy_folder
+
     if os.path.isdir(path):
         return ReadArchive(copy_folder(path, partial))
     return unpack(path, partial)
+
+
+def _read_client_entry(request: InstallRequest, place: InstallPlace) -> InstalledBundle:
+    from roost.bundles.clients.install import read_client_entry
+
+    return read_client_entry(request, place)
 
 
 def check_review(request: InstallRequest, path: Path, sha256: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 
@@ -29,6 +30,13 @@ _COUNTS = frozenset({"probe_misses", "max_calls"})
 MOST_CALLS = 100_000
 """More tool calls at a time than that is no limit."""
 
+MOST_ALLOWED = 100
+"""Modules that an operator has looked at; a longer list was not looked at."""
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+_LONGEST_MODULE = 200
+
 _SETTINGS = tuple(entry.name for entry in fields(BundleSettings) if entry.name != "limits")
 
 _LEAST_LIMIT = {"open_files": 16, "memory_bytes": 1 << 20, "processes": 1, "core_bytes": 0}
@@ -51,6 +59,18 @@ def check_settings(settings: BundleSettings) -> None:
         raise BadInput("probe_misses must be at least 1; set probe_interval_s to 0 to never probe")
     for entry in fields(settings.limits):
         _check_limit(entry.name, getattr(settings.limits, entry.name))
+    _check_allowed(settings.snapshot_allow)
+
+
+def _check_allowed(modules: tuple[str, ...]) -> None:
+    for name in modules:
+        if len(name) > _LONGEST_MODULE or _MODULE.fullmatch(name) is None:
+            raise BadInput(
+                f"snapshot_allow takes names of Python modules such as git.cmd, not "
+                f"{name[:_LONGEST_MODULE]!r}; `roost snapshot show` names those that were found"
+            )
+    if len(modules) > MOST_ALLOWED:
+        raise BadInput(f"snapshot_allow may name {MOST_ALLOWED} modules at most; correct it")
 
 
 def _check_number(name: str, value: float) -> None:
@@ -124,6 +144,8 @@ def changed_definition(definition: Definition, change: SettingsChange) -> Defini
     limits = _changed_limits(definition.settings.limits, change.limits)
     if change.snapshot_how is not None:
         wanted["snapshot_how"] = change.snapshot_how.backend
+    if change.snapshot_allow is not None:
+        wanted["snapshot_allow"] = tuple(sorted(set(change.snapshot_allow)))
     settings = replace(definition.settings, **wanted, limits=limits)
     check_settings(settings)
     after = definition.after if change.after is None else tuple(dict.fromkeys(change.after))

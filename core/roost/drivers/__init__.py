@@ -6,9 +6,10 @@ package too and must stay small.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers take it for true; the watchdog does without typing
 if TYPE_CHECKING:
+    from typing import Any
+
     from roost.drivers.local import LocalDriver
     from roost.drivers.watchdog import Watchdog
 

@@ -25,7 +25,8 @@ def foreign_listener(host: str, port: int, own_pids: Iterable[int]) -> str | Non
     Args:
         host: address that is connected to, such as ``127.0.0.1`` or ``::1``.
         port: the port.
-        own_pids: the processes that may listen there.
+        own_pids: the processes that may listen there, the likeliest first; no more of them are
+            asked for than it takes to find the listener.
 
     Returns:
         Its name and pid, or None when the listener is one of `own_pids` or cannot be told: it has
@@ -33,17 +34,25 @@ def foreign_listener(host: str, port: int, own_pids: Iterable[int]) -> str | Non
     """
     if sys.platform != "linux":
         return None
-    own = set(own_pids)
     unknown = _listening_inodes(host, port)
-    for pid in own:
+    if not unknown:
+        return None
+    own = set()
+    for pid in own_pids:
+        own.add(pid)
         unknown -= set(_socket_inodes(pid))
-    return _holder_of(unknown, own) if unknown else None
+        if not unknown:
+            return None
+    return _holder_of(unknown, own)
 
 
 def _listening_inodes(host: str, port: int) -> set[int]:
     """Return the sockets that a connection to this address reaches: the most exact ones."""
-    tables = {family: tuple(_listeners(family, port)) for family in ("tcp", "tcp6")}
+    tables: dict[str, tuple[tuple[str, int], ...]] = {}
     for family, address in _candidates(host):
+        # Each takes the system a millisecond, and the first one often does.
+        if family not in tables:
+            tables[family] = tuple(_listeners(family, port))
         found = {inode for bound, inode in tables[family] if bound == address}
         if found:
             return found

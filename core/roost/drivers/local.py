@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -137,12 +138,13 @@ class LocalDriver:
                 "raise the daemon's limits, then try again"
             ) from error
 
-    def hand_over(self, process: DriverProcess, ends: ChildEnds, mark: Mark) -> LocalProcess:
+    def hand_over(self, process: DriverProcess, ends: ChildEnds | None, mark: Mark) -> LocalProcess:
         """Let a process of ours be another start's from now on; it is owned all the while.
 
         Args:
             process: what `spawn` returned; it is connected once more afterwards.
-            ends: our ends of the pipes that it is about to take for its own.
+            ends: our ends of the pipes that it is about to take for its own; None where it goes on
+                with those of its spawn.
             mark: the other start's; the process shows and passes on that one.
 
         Raises:
@@ -354,5 +356,5 @@ def _identities(handles: tuple[str, ...]) -> list[Identity]:
     for handle in handles:
         # What cannot be read names no process of ours; the mark finds it nevertheless.
         with contextlib.suppress(ValueError):
-            found.append(Identity.from_json(handle))
+            found.append(Identity.from_values(json.loads(handle)))
     return found

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-
-import psutil
+from collections.abc import Callable, Iterator
 
 from roost.drivers.base import ProcessExit, StopReport
-from roost.drivers.clients import client_count
 from roost.drivers.exits import ExitWatch, OnExit
 from roost.drivers.ladder import Ending, Ladder, LeaderGone
 from roost.drivers.listeners import foreign_listener
 from roost.drivers.pipes import ChildEnds, ChildPipes
 from roost.drivers.proctable import Identity, ProcessTable
 from roost.drivers.tree import ProcessTree
-
-_AT_REST = (psutil.STATUS_SLEEPING, psutil.STATUS_IDLE, psutil.STATUS_STOPPED)
 
 EOF_WAIT_S = 0.5
 """How long a server gets to leave by itself after end of file; those measured need 7 to 220 ms."""
@@ -96,16 +91,22 @@ class LocalProcess:
         """Attach the pipes to the running loop."""
         await self._pipes.connect()
 
-    def hand_over(self, mark: str, tree: ProcessTree, ends: ChildEnds) -> bool:
+    def hand_over(self, mark: str, tree: ProcessTree, ends: ChildEnds | None) -> bool:
         """Belong to another start from now on: with its mark and its pipes, not connected yet.
+
+        Args:
+            mark: of the other start.
+            tree: what belongs to it.
+            ends: our ends of other pipes; None leaves it those that it has.
 
         Returns:
             False where its end was asked for already, or came; nothing is changed then.
         """
         if self._stopping is not None or self._exit is not None:
             return False
-        before, self._pipes = self._pipes, ChildPipes(ends, self._loop)
-        self._closing_pipes = self._loop.create_task(before.close())
+        if ends is not None:
+            before, self._pipes = self._pipes, ChildPipes(ends, self._loop)
+            self._closing_pipes = self._loop.create_task(before.close())
         self.mark, self.tree = mark, tree
         self.handle = json.dumps(self.identity._asdict() | {"mark": mark})
         return True
@@ -130,13 +131,13 @@ class LocalProcess:
 
     def is_at_rest(self) -> bool:
         """Whether the leader waits for something now; an ended one does."""
-        try:
-            return psutil.Process(self.identity.pid).status() in _AT_REST
-        except psutil.Error:
-            return True
+        return self._table.is_at_rest(self.identity.pid)
 
     async def clients(self) -> int | None:
         """Count the connections to the ports that the tree listens on."""
+        # Deferred: it needs psutil, and is asked for at the handover of a web bundle only.
+        from roost.drivers.clients import client_count
+
         pids = [entry.pid for entry in self.tree.living(LOOK_AGE_S)]
         return await asyncio.to_thread(client_count, pids)
 
@@ -146,7 +147,12 @@ class LocalProcess:
 
     def foreign_listener(self, host: str, port: int) -> str | None:
         """Name the program outside this tree that answers on an address, where that can be told."""
-        return foreign_listener(host, port, (entry.pid for entry in self.tree.living()))
+        return foreign_listener(host, port, self._pids())
+
+    def _pids(self) -> Iterator[int]:
+        """Yield the tree's processes; the leader without a look at the table, which takes long."""
+        yield self.identity.pid
+        yield from (entry.pid for entry in self.tree.living())
 
     @property
     def has_survivors(self) -> bool:

@@ -3,17 +3,23 @@
 A pid alone names nobody: it is recycled. An `Identity` adds the start time and the boot id, and
 `ProcessTable.signal` is the only way this package signals anything. Standard library only, because
 the watchdog loads it too; values are named tuples because hundreds are made per scan and because
-importing `dataclasses` would double the watchdog's start-up.
+importing `dataclasses` would double the watchdog's start-up. They are made by `collections` and say
+their types beside, because `typing` would be a fifth of the watchdog's memory.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
-from typing import Any, NamedTuple, Protocol
+from collections import namedtuple
+
+TYPE_CHECKING = False  # type checkers take it for true
+if TYPE_CHECKING:
+    from typing import Any
+
+    from roost.drivers.process_source import ProcessSource
 
 MARK_VARIABLE = "ROOST_MARK"
 """Environment variable of every child: ``<data_id>/<generation_id>``."""
@@ -21,26 +27,22 @@ MARK_VARIABLE = "ROOST_MARK"
 STAT_BYTES = 4096
 """More than a line of ``/proc/PID/stat`` ever has: 52 numbers and a name of at most 64 bytes."""
 
+_BUSY = (b"R", b"D")
+"""States of a process that uses the machine: it runs, or waits for a disk."""
+
 SETTLED_AGE_S = 2.0
 """A process younger than this may still be between fork and exec, so that it carries no mark yet is
 not remembered."""
 
 
-class Identity(NamedTuple):
+class Identity(namedtuple("Identity", ("pid", "start", "boot"))):
     """Names one process for ever: pid, start time (platform's unit) and boot id."""
+
+    __slots__ = ()
 
     pid: int
     start: int
     boot: str
-
-    @classmethod
-    def from_json(cls, text: str) -> Identity:
-        """Rebuild an identity.
-
-        Raises:
-            ValueError: the text is not the JSON of an identity.
-        """
-        return cls.from_values(json.loads(text))
 
     @classmethod
     def from_values(cls, values: Any) -> Identity:
@@ -51,8 +53,16 @@ class Identity(NamedTuple):
             raise ValueError(f"not an identity: {values!r}") from error
 
 
-class ProcessEntry(NamedTuple):
+class ProcessEntry(
+    namedtuple(
+        "ProcessEntry",
+        "pid ppid pgid sid start is_alive is_stopped cpu_s rss_bytes threads",
+        defaults=(1,),
+    )
+):
     """One process at the time of the scan."""
+
+    __slots__ = ()
 
     pid: int
     ppid: int
@@ -66,7 +76,8 @@ class ProcessEntry(NamedTuple):
     cpu_s: float
     """Processor time used since its start, in seconds."""
     rss_bytes: int
-    threads: int = 1
+    threads: int
+    """1 where the platform does not tell."""
 
 
 class Snapshot:
@@ -96,8 +107,10 @@ class Snapshot:
         return self._kin
 
 
-class Kinship(NamedTuple):
+class Kinship(namedtuple("Kinship", ("children", "sessions", "groups", "marked"))):
     """Pids by what joins processes."""
+
+    __slots__ = ()
 
     children: dict[int, list[int]]
     sessions: dict[int, list[int]]
@@ -115,30 +128,6 @@ class Kinship(NamedTuple):
         for pid, mark in snapshot.marks.items():
             kin.marked.setdefault(mark, []).append(pid)
         return kin
-
-
-class ProcessSource(Protocol):
-    """Where a platform keeps its process table."""
-
-    def boot_id(self) -> str:
-        """Return what tells this boot of the machine from any other."""
-        ...
-
-    def entry(self, pid: int) -> ProcessEntry | None:
-        """Return one process, or None when there is none with this pid."""
-        ...
-
-    def entries(self) -> dict[int, ProcessEntry]:
-        """Return all processes by pid."""
-        ...
-
-    def marks(self, entries: list[ProcessEntry]) -> dict[int, str | None]:
-        """Return the marks of these processes; None means that it has no mark for good."""
-        ...
-
-    def descriptors(self, pid: int) -> int | None:
-        """Count a process's open files; None where it is gone or the platform does not tell."""
-        ...
 
 
 def system_source() -> ProcessSource:
@@ -169,6 +158,10 @@ class ProcSource:
         stat = _read_stat(pid)
         return self._parse(pid, stat) if stat else None
 
+    def is_at_rest(self, pid: int) -> bool:
+        stat = _read_stat(pid)
+        return not stat or _fields(stat)[0] not in _BUSY
+
     def descriptors(self, pid: int) -> int | None:
         try:
             if self._sizes_tell:
@@ -192,8 +185,7 @@ class ProcSource:
         return marks
 
     def _parse(self, pid: int, stat: bytes) -> ProcessEntry:
-        # The name in parentheses may itself hold spaces and parentheses; field 3 follows the last.
-        fields = stat[stat.rfind(b")") + 2 :].split()
+        fields = _fields(stat)
         state, threads = fields[0], int(fields[17])
         # A process whose main thread has ended shows Z while its other threads still run.
         is_alive = state not in (b"Z", b"X", b"x") or threads > 1
@@ -226,6 +218,12 @@ def _read_stat(pid: int) -> bytes:
         return b""
     finally:
         os.close(file)
+
+
+def _fields(stat: bytes) -> list[bytes]:
+    """Return the fields of a process's line from the third on, its state."""
+    # The name in parentheses may itself hold spaces and parentheses; field 3 follows the last.
+    return stat[stat.rfind(b")") + 2 :].split()
 
 
 def _read_bytes(path: str) -> bytes:
@@ -271,6 +269,10 @@ class ProcessTable:
             entries = self._source.entries()
             self._snapshot = Snapshot(now, entries, self._read_marks(entries))
         return self._snapshot
+
+    def is_at_rest(self, pid: int) -> bool:
+        """Say whether a process waits for something now; one that has ended does."""
+        return self._source.is_at_rest(pid)
 
     def identify(self, pid: int) -> Identity | None:
         """Return the identity of the process that has this pid now, zombies included."""

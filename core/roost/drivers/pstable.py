@@ -39,6 +39,16 @@ class PsSource:
         wanted = {entry.pid for entry in entries}
         return {pid: mark for pid, mark in marks.items() if pid in wanted}
 
+    def is_at_rest(self, pid: int) -> bool:
+        # Deferred: the watchdog loads this module too, and runs without site packages.
+        import psutil
+
+        try:
+            busy = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
+            return psutil.Process(pid).status() not in busy
+        except psutil.Error:
+            return True
+
     def descriptors(self, pid: int) -> int | None:
         return None
 

@@ -7,7 +7,6 @@ daemon's end however that came about. See `roost.drivers.watchdog_program` for i
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import subprocess
@@ -105,7 +104,8 @@ class Watchdog:
 
     def _send(self, verb: str, identity: Identity, mark: str) -> None:
         if self._process is not None:
-            self._process.send({"do": verb, **identity._asdict(), "mark": mark})
+            told = f"{verb} {identity.pid} {identity.start} {identity.boot} {mark}"
+            self._process.send(told)
 
 
 class _WatchdogProcess:
@@ -139,14 +139,14 @@ class _WatchdogProcess:
     def pid(self) -> int:
         return self._child.pid
 
-    def send(self, message: dict[str, object]) -> None:
+    def send(self, line: str) -> None:
         """Queue a message and write as much as the pipe takes, without ever blocking."""
-        self._unsent.append(json.dumps(message).encode() + b"\n")
+        self._unsent.append(line.encode() + b"\n")
         self._flush()
 
     async def dismiss(self) -> None:
         """Say goodbye, close the pipe and wait for the end, a bounded time."""
-        self.send({"do": "bye"})
+        self.send("bye")
         self._close_pipe()
         try:
             async with asyncio.timeout(CLOSE_BOUND_S):

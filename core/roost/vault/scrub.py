@@ -17,6 +17,10 @@ _REPLACEMENT_BYTES = REPLACEMENT.encode()
 Span = tuple[int, int]
 
 
+_NOTHING = FormIndex(())
+"""What all that have no secrets look for."""
+
+
 class Scrubber:
     """Replaces secrets in text, in JSON values and in byte streams.
 
@@ -32,8 +36,8 @@ class Scrubber:
     def __init__(self, values: Iterable[str]) -> None:
         secrets = tuple(dict.fromkeys(values))
         packed = {form for value in secrets for form in packed_forms(value)}
-        self._packed = FormIndex(packed)
-        self._index = FormIndex(packed.union(*map(text_forms, secrets)))
+        self._packed = FormIndex(packed) if secrets else _NOTHING
+        self._index = FormIndex(packed.union(*map(text_forms, secrets))) if secrets else _NOTHING
 
     def __bool__(self) -> bool:
         """Whether there is anything to look for."""

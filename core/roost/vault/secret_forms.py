@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -65,7 +64,8 @@ def _json_forms(value: str) -> Iterator[str]:
 
 
 def _html_forms(value: str) -> Iterator[str]:
-    escaped = html.escape(value, quote=False)
+    # As `html.escape` does, whose module brings the names of all characters, half a MiB.
+    escaped = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for double in ('"', "&quot;", "&#34;"):
         for single in ("'", "&#39;", "&#x27;", "&apos;"):
             yield escaped.replace('"', double).replace("'", single)

@@ -32,5 +32,5 @@ async def desk(ledger: Ledger) -> AsyncIterator[Desk]:
     desk = Desk(ledger)
     yield desk
     desk.caller.ignores_cancel = False
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await desk.calls.close(5)

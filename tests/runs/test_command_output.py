@@ -172,7 +172,7 @@ async def test_lines_that_come_while_the_store_writes_are_one_write() -> None:
         reader.feed_data(b"line %d\n" % number)
         await asyncio.sleep(0)
     reader.feed_eof()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reading
         shelf.gate.set()
         await output.finish()
@@ -189,7 +189,7 @@ async def test_a_store_that_hangs_does_not_keep_the_run_from_ending(
     output = CommandOutput(shelf, "r-1", OutputBacklog())
     reader.feed_data(b"one\n")
     reader.feed_eof()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await output.read(reader, STDOUT, Scrubber(()).stream())
         await output.finish()
     assert output.last_words == "one"
@@ -211,7 +211,7 @@ async def test_a_reader_that_fails_goes_on_taking_so_that_the_command_never_wait
     await asyncio.sleep(0)
     reader.feed_data(b"two\n")
     reader.feed_eof()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reading
         await output.finish()
     assert shelf.kept == ["the rest of this output could not be read; see the daemon's log"]

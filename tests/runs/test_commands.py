@@ -71,7 +71,7 @@ class Workshop:
         return await self.begin("/bin/sh", "-c", script, **changes)
 
     async def settled(self, run_id: str) -> RunDetail:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await self.recorder.wait_settled("main", run_id)
         return await self.recorder.detail("main", run_id)
 
@@ -83,7 +83,7 @@ class Workshop:
 
     async def said(self, run_id: str, text: str) -> None:
         """Wait until a command has said something."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for event in self.recorder.events("main", run_id):
                 if event.kind is RunEventKind.OUTPUT and text in event.message:
                     return
@@ -275,7 +275,7 @@ async def test_a_store_that_is_down_keeps_no_stopped_command_alive(shop: Worksho
     assert await shop.commands.stop("main", run.id, by="ann")
     await until(lambda: shop.bench.left() == ())
     shop.ledger.rows.recover()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await shop.commands.close(5)
     await shop.recorder.sweep()
     assert (await shop.settled(run.id)).run.status is RunStatus.ABORTED
@@ -287,7 +287,7 @@ async def test_a_close_ends_every_command_even_one_that_is_in_no_hurry(shop: Wor
     await shop.said(deaf.id, "ready")
     await until(lambda: len(shop.bench.left()) >= 4)
     await shop.commands.stop("main", deaf.id, by="ann")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await shop.commands.close(3)
     assert shop.bench.left() == ()
     assert (await shop.settled(deaf.id)).run.error is not None

@@ -131,12 +131,12 @@ class Works:
         await self.outside_work.finish("main", run_id, FinishRequest(1, status))
 
     async def stop(self, run_id: str) -> StopOutcome:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.control.stop("main", run_id, by="ann")
 
     async def supersede(self, scope: str = "chat", **changes: Any) -> SupersedeOutcome:
         wishes: dict[str, Any] = {"expected": None, "wait_s": 10.0, "by": "ann"}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.control.supersede("main", scope, **wishes | changes)
 
     async def until(self, phase: StopPhase, run_id: str) -> RunView:
@@ -180,7 +180,7 @@ async def works(desk: Desk) -> AsyncIterator[Works]:
     works.commands.may_end.set()
     for run in works.recorder.view():
         await works.recorder.finalize("main", run.id, Ending.aborted("stopped", "the test is over"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await works.control.close()
 
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import cast
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
@@ -284,11 +286,21 @@ class LedgerMachine(RuleBasedStateMachine):
         self.directory.cleanup()
 
 
-LedgerMachine.TestCase.settings = settings(
-    max_examples=20,
+SIZED = partial(
+    settings,
     stateful_step_count=25,
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+LedgerMachine.TestCase.settings = SIZED(max_examples=8)
 TestLedger = LedgerMachine.TestCase
+
+
+class LongLedgerMachine(LedgerMachine):
+    """The same at full size."""
+
+
+LongLedgerMachine.TestCase.settings = SIZED(max_examples=60)
+TestLedgerAtFullSize = pytest.mark.soak(LongLedgerMachine.TestCase)

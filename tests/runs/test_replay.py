@@ -21,7 +21,7 @@ async def steps(ledger: Ledger, run_id: str, count: int) -> None:
 
 
 async def read(ledger: Ledger, run_id: str, after: int) -> list[int]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [event.seq async for event in ledger.recorder.events("main", run_id, after=after)]
 
 
@@ -54,7 +54,7 @@ async def test_a_viewer_that_comes_back_gets_what_was_stored_meanwhile_once_and_
         await steps(ledger, run.id, 1)
         await asyncio.sleep(0)
     await ledger.recorder.finalize("main", run.id, DONE)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await following
     assert [event.seq for event in resumed] == list(range(8, 16))
 
@@ -72,7 +72,7 @@ async def test_a_viewer_that_does_not_read_holds_one_page_and_nobody_up(
         await ledger.recorder.finalize("main", run.id, DONE)
         assert await read(ledger, run.id, 0) == list(range(1, 203))
         assert ledger.rows.calls["events"] - reads == 21  # the quick viewer's pages alone
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert [event.seq async for event in slow] == list(range(2, 203))
 
 
@@ -89,7 +89,7 @@ async def test_a_viewer_reads_the_run_once_and_then_only_events_that_are_new(
             await asyncio.sleep(0)
         assert (ledger.rows.calls - calls)["get"] == (ledger.rows.calls - calls)["events"] == 0
         await steps(ledger, run.id, 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await following).seq == 2
         assert (ledger.rows.calls - calls)["events"] == 1
 
@@ -103,5 +103,5 @@ async def test_a_row_that_is_told_late_hides_no_event(ledger: Ledger) -> None:
         following = asyncio.ensure_future(anext(events))
         viewers.wake(run.id, await viewers.get("main", run.id))
         viewers.wake(run.id, run)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await following).seq == 2

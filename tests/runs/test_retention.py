@@ -54,7 +54,7 @@ async def counts(store: SqlStore) -> tuple[int, ...]:
 
 
 async def followed(ledger: Ledger, run_id: str, after: int) -> list[RunEvent]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [event async for event in ledger.recorder.events("main", run_id, after=after)]
 
 
@@ -131,7 +131,7 @@ async def test_a_slow_viewer_that_retention_passes_is_told_so(
     monkeypatch.setattr("roost.runs.viewers.PAGE", 4)
     run_id = await settled(ledger, 20)
     seen = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for event in ledger.recorder.events("main", run_id):
             seen.append((event.kind is RunEventKind.RELOAD, event.seq))
             if event.seq == 2:

@@ -133,7 +133,7 @@ async def test_a_report_that_comes_first_saves_the_run_from_the_sweep(
     sweeping = asyncio.create_task(ledger.recorder.windowed_sweep())
     await ledger.rows.called("active_leases")
     ledger.rows.gates.pop("report").set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         told = await reporting
         assert await sweeping == 0
     assert await row(store, lease.run.id) == told.run
@@ -158,7 +158,7 @@ async def test_a_report_that_only_the_store_knows_of_stands_against_the_sweep(
         epoch=1,
     )
     ledger.rows.gates.pop("finalize").set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await sweeping == 0
     assert (await row(store, lease.run.id)).status is RunStatus.RUNNING
     assert (await report(ledger, lease)).run.status is RunStatus.RUNNING

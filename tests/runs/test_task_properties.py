@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -245,7 +247,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     async def rows_as_shown(self) -> tuple[RunView, ...]:
         """Return the rows once viewers see the same: what runs wait for is told by the way."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 rows = await self.store.runs.list(RunQuery(limit=1000))
                 if {view.id: view for view in self.live.recorder.view()} == {
@@ -284,11 +286,21 @@ class TaskMachine(RuleBasedStateMachine):
         self.directory.cleanup()
 
 
-TaskMachine.TestCase.settings = settings(
-    max_examples=20,
+SIZED = partial(
+    settings,
     stateful_step_count=30,
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+TaskMachine.TestCase.settings = SIZED(max_examples=8)
 TestTasks = TaskMachine.TestCase
+
+
+class LongTaskMachine(TaskMachine):
+    """The same at full size."""
+
+
+LongTaskMachine.TestCase.settings = SIZED(max_examples=60)
+TestTasksAtFullSize = pytest.mark.soak(LongTaskMachine.TestCase)

@@ -31,7 +31,7 @@ async def begin_many(desk: Desk, count: int) -> list[RunView]:
 
 async def waiting(desk: Desk, run: RunView) -> str:
     """Wait until a run says why it waits, and return that."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for event in desk.recorder.events("main", run.id):
             if event.kind is RunEventKind.OUTPUT:
                 return event.message

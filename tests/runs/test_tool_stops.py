@@ -56,7 +56,7 @@ class Stopping:
 
     async def told(self) -> StopOutcome:
         assert self.outcome is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.outcome
 
     async def seen(self) -> RunView:
@@ -181,7 +181,7 @@ async def test_a_quit_settles_work_that_was_stopped_and_goes_on(
 ) -> None:
     await stopping.stop()
     await stopping.report_late()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await stopping.desk.calls.close(5)
     assert await stopping.aborted() == "stopped by ben; no end of its work was seen"
     assert "did not settle" not in caplog.text

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.support.socket_dir import socket_dir
 
-BOUND_S = 10.0
+BOUND_S = 30.0
 
 
 class FakeDaemon:
@@ -40,6 +40,9 @@ class FakeDaemon:
         """Set by the test to let held requests go on."""
         self.holding = 0
         """How many requests were held."""
+        self.connections = 0
+        """How many were made."""
+        self.open_connections: set[socket.socket] = set()
         self.changed = threading.Condition()
         self._server: _Server | None = None
 
@@ -65,6 +68,26 @@ class FakeDaemon:
             self._server.server_close()
             os.unlink(self.socket_path)
             self._server = None
+            self.cut()
+
+    def cut(self) -> None:
+        """Read nothing more, as a daemon that stops or finds connections idle; each then ends."""
+        with self.changed:
+            for connection in self.open_connections:
+                with suppress(OSError):  # the other side has ended it
+                    connection.shutdown(socket.SHUT_RD)
+
+    def connected(self, connection: socket.socket) -> None:
+        """Take note of a connection."""
+        with self.changed:
+            self.connections += 1
+            self.open_connections.add(connection)
+
+    def disconnected(self, connection: socket.socket) -> None:
+        """Take note that a connection has ended."""
+        with self.changed:
+            self.open_connections.discard(connection)
+            self.changed.notify_all()
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
         """Carry a request out; None closes the connection without an answer."""
@@ -142,20 +165,27 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.daemon = daemon
         super().__init__(path, _Handler)
 
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.daemon.disconnected(request)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
+    def setup(self) -> None:
+        super().setup()
+        self.server.daemon.connected(self.connection)
+
     def do_GET(self) -> None:
-        self.close_connection = True
         self._send(200, self.server.daemon.found(self.path))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.daemon.tokens.append(self.headers.get("Authorization"))
-        self.close_connection = True
         if (found := self.server.daemon.answer(self.path, body)) is None:
+            self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
         with suppress(BrokenPipeError):  # nobody waits any more

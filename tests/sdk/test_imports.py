@@ -34,7 +34,7 @@ def test_the_tasks_load_the_standard_library_only() -> None:
     tops = {name.partition(".")[0] for name in loaded} - {"roost"}
     assert tops <= set(sys.stdlib_module_names)
     ours = {name.split(".")[1] for name in loaded if name.startswith("roost.")}
-    assert ours == {"worker", "sdk", "errors", "settings"}
+    assert ours == {"worker", "sdk", "errors", "event_names", "settings"}
 
 
 def test_every_name_of_the_tasks_comes_from_the_package() -> None:

@@ -12,7 +12,7 @@ from roost import SyncTaskContext, TaskContext, task
 from roost.errors import Refused, RoostError
 from roost.worker.loop_watch import LoopWatch
 
-BOUND_S = 10.0
+BOUND_S = 30.0
 
 
 def declare_blocking(gate: threading.Event) -> None:

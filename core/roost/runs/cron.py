@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim, CronSimError
 
 from roost.errors import BadInput
 
@@ -47,7 +44,7 @@ class Cron:
     def after(self, at: int) -> int | None:
         """Return the first time after a moment; None when there is none in 50 years."""
         start = self._local(at)
-        for found in CronSim(self._expression, start):
+        for found in _times(self._expression, start):
             # Of an hour that is repeated the first one is meant, which may be past by then.
             if (moment := _moment(found)) > at:
                 return moment
@@ -66,7 +63,7 @@ class Cron:
 
     def _before(self, at: int) -> Iterator[int]:
         start = self._local(at) + LONGEST_SHIFT
-        return (_moment(found) for found in CronSim(self._expression, start, reverse=True))
+        return (_moment(found) for found in _times(self._expression, start, reverse=True))
 
     def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at // 1000, self._zone)
@@ -81,9 +78,18 @@ def _moment(found: datetime) -> int:
     return round(found.timestamp()) * 1000
 
 
+def _times(expression: str, start: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+    # Here and below, loaded for those who have schedules: the others save a MiB.
+    from cronsim import CronSim
+
+    return CronSim(expression, start, reverse=reverse)
+
+
 def _zone(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
@@ -96,6 +102,8 @@ def _checked(expression: str) -> str:
     shown = expression[:EXPRESSION_LIMIT]
     if len(expression) > EXPRESSION_LIMIT or len(expression.split()) != FIELDS:
         raise BadInput(f"{shown!r} is no cron expression; {_HELP}")
+    from cronsim import CronSim, CronSimError
+
     try:
         CronSim(expression, datetime.fromtimestamp(0, UTC))
     except CronSimError as error:

@@ -104,7 +104,7 @@ class EndingWriter:
         return Settlement.SETTLED if is_ours else Settlement.EARLIER
 
     def _close(self, run: ActiveRun, view: RunView) -> None:
-        run.is_settled = True
+        run.is_settled, run.view = True, view
         if run.is_kept:
             self._kept.drop(view.id)
         self._on_settled(view)

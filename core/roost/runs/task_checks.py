@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from roost.errors import BadInput
+from roost.event_names import RESERVED_NAMES
 from roost.models import (
     Emission,
     JournalWrite,
@@ -53,29 +54,6 @@ EMISSION_LIMIT = 64 * 1024
 
 LINK_LIMIT = 2048
 """Characters of a link; browsers and proxies take no longer ones."""
-
-RESERVED_NAMES = frozenset(
-    {
-        "aborted",
-        "closing",
-        "completed",
-        "done",
-        "emit",
-        "end",
-        "error",
-        "failed",
-        "output",
-        "pending",
-        "reload",
-        "running",
-        "started",
-        "status",
-        "step",
-        "stopped",
-        "succeeded",
-    }
-)
-"""Names of events that only the daemon tells of; a viewer would take an emission for the end."""
 
 
 def check_hello(hello: WorkerHello) -> None:

@@ -70,8 +70,7 @@ class TaskLeases:
         async with run.lock:
             if run.claimed is not None or run.epoch is None:
                 return None
-            given = await self._rows.given(view.id)
-            stored = await self._rows.claim(
+            claimed = await self._rows.claim(
                 view.id,
                 at=self._clock.now(),
                 owner=worker.generation_id,
@@ -80,8 +79,9 @@ class TaskLeases:
                 generation=worker.generation,
                 lease_ms=LEASE_MS,
             )
-            if stored is None:
+            if claimed is None:
                 return None
+            stored, given = claimed
             run.owner, run.epoch, run.lease_ms = worker.generation_id, run.epoch + 1, LEASE_MS
             self._heard[view.id] = self._clock.monotonic()
             self._parts.announce(stored)
@@ -139,6 +139,8 @@ class TaskLeases:
                 elif run.claimed is None:
                     return _told_before(run.view, end)
             await settle_claimed(run, self._parts.endings)
+            if _has_its_end(run):
+                return run.view
         return await self._settled_under(workspace, run_id, end.epoch)
 
     async def release(self, workspace: str, run_id: str, epoch: int, error: RunError) -> RunView:
@@ -281,6 +283,13 @@ class TaskLeases:
             events.append((RunEventKind.EMIT, to_json(kept).decode(), None, emission.name))
         output = drafts.outputs(view, report.output or "")
         return [*events, *((RunEventKind.OUTPUT, text, None, None) for text in output)]
+
+
+def _has_its_end(run: ActiveRun) -> bool:
+    """Say whether the end that was claimed for a run is the one that is stored."""
+    end = run.claimed
+    stored = run.view.status, run.view.finished_at
+    return run.is_settled and end is not None and stored == (end.status, end.at)
 
 
 def _told_before(view: RunView, end: TaskEnd) -> RunView:

@@ -10,14 +10,15 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from roost.errors import BadInput, DaemonUnreachable, RoostError, Unavailable
 from roost.sdk.outbox import Batch, Item, Outbox
 from roost.sdk.patience import FIRST_RETRY_S, LONGEST_RETRY_S
-from roost.sdk.post import Unheard
+from roost.sdk.post import NotInLoop, Unheard
 
 FLUSH_S = 0.05
 """What is told within this time goes in one report; people see it as immediate."""
@@ -27,6 +28,10 @@ STOP_NOTICE_S = 3.0
 
 END_PATIENCE_S = 5.0
 """How long work that needs no report waits at its end for a daemon that is away."""
+
+
+ReportInLoop = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Reports for a run, by its id, as `Reports.report` does; raises `NotInLoop` where it cannot."""
 
 
 class Reports(Protocol):
@@ -110,6 +115,8 @@ class Courier:
         """What may have arrived, although no answer came."""
         self._is_silent = False
         self._give_up_at = math.inf
+        self._turn = threading.Lock()
+        """Held by whoever exchanges: reports arrive in the order in which things were told."""
 
     @property
     def is_over(self) -> bool:
@@ -157,15 +164,55 @@ class Courier:
 
     def exchange(self) -> None:
         """Report the oldest batch, or nothing to keep the lease; never raises."""
+        if not self._turn.acquire(timeout=self._heartbeat_s):
+            self._keep_lease_beside()
+            return
         try:
             if self._doubtful is not None:
                 self._clear_doubt(self._doubtful)
             else:
                 self._report()
-        except (Unheard, Unavailable) as error:
-            self._try_again(str(error))
         except RoostError as error:
-            self._end(error)
+            self._failed(error)
+        except Unheard as error:
+            self._failed(error)
+        finally:
+            self._turn.release()
+
+    async def exchange_in_loop(self, report: ReportInLoop) -> bool:
+        """Do what `exchange` does from an event loop, if nobody else does so and nothing is amiss.
+
+        Once it is begun it has to come to its end: shield it from what cancels the work.
+
+        Args:
+            report: makes the request.
+
+        Returns:
+            False when it is to be left to `exchange`; nothing has happened then.
+        """
+        if self.is_over or self._doubtful is not None or self._retry_at is not None:
+            return False
+        if not self._turn.acquire(blocking=False):
+            return False
+        batch = self.outbox.first()
+        try:
+            sent_at = time.monotonic()
+            told = {"epoch": self.lease.epoch, **batch.body()}
+            self._heard(await report(self.lease.run_id, told), sent_at)
+            self._arrived(batch)
+        except NotInLoop:
+            return False
+        except RoostError as error:
+            self._failed(error)
+        except Unheard as error:
+            self._doubt(batch, error.may_have_arrived)
+            self._failed(error)
+        except BaseException:  # the loop ends, and a thread tells the rest
+            self._doubt(batch, may_have_arrived=True)
+            raise
+        finally:
+            self._turn.release()
+        return True
 
     def finish(self, body: dict[str, Any], pause: Callable[[float], object] = time.sleep) -> None:
         """Report what is left and settle the run; see `end`.
@@ -212,12 +259,12 @@ class Courier:
         try:
             send({"epoch": self.lease.epoch})
             return True
-        except (Unheard, Unavailable) as error:
-            self._try_again(str(error))
+        except Unheard as error:
+            self._failed(error)
         except RoostError as error:
             if self._keeps_lease and isinstance(error, BadInput):
                 raise
-            self._end(error)
+            self._failed(error)
         return False
 
     def _report(self) -> None:
@@ -225,12 +272,23 @@ class Courier:
         try:
             self._renew(batch.body())
         except Unheard as error:
-            if error.may_have_arrived and batch.has_events:
-                self._doubtful = batch
+            self._doubt(batch, error.may_have_arrived)
             raise
+        self._arrived(batch)
+
+    def _arrived(self, batch: Batch) -> None:
         self.outbox.drop(batch)
         if not batch.is_last:
             self._told_at = None  # there is enough for another report at once
+
+    def _doubt(self, batch: Batch, may_have_arrived: bool) -> None:
+        if may_have_arrived and batch.has_events:
+            self._doubtful = batch
+
+    def _keep_lease_beside(self) -> None:
+        """Renew the lease while an event loop that is blocked has a report under way."""
+        with suppress(RoostError, Unheard):  # whoever has the turn finds out
+            self._post.report(self.lease.run_id, {"epoch": self.lease.epoch})
 
     def _clear_doubt(self, batch: Batch) -> None:
         """Ask without telling anything whether a batch has arrived."""
@@ -245,9 +303,18 @@ class Courier:
     def _renew(self, told: dict[str, Any]) -> None:
         sent_at = time.monotonic()
         answer = self._post.report(self.lease.run_id, {"epoch": self.lease.epoch, **told})
+        self._heard(answer, sent_at)
+
+    def _heard(self, answer: dict[str, Any], sent_at: float) -> None:
         self.lease = Lease.read(answer)
         self._heard_at = self._told_at = sent_at
         self._retry_at, self._retry_s = None, FIRST_RETRY_S
+
+    def _failed(self, error: RoostError | Unheard) -> None:
+        if isinstance(error, Unheard | Unavailable):
+            self._try_again(str(error))
+        else:
+            self._end(error)
 
     def _try_again(self, why: str) -> None:
         now = time.monotonic()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import http.client
 import json
-import os
 import socket
 import threading
 from contextlib import suppress
@@ -13,10 +12,19 @@ from typing import Any
 from urllib.parse import quote
 
 from roost.errors import BadInput, NotFound, RoostError, Unavailable, error_from_wire
+from roost.sdk.connections import Connections
 from roost.sdk.place import Place
 
 TIMEOUT_S = 10.0
 """Reports are answered by one write; this much covers a machine under heavy load."""
+
+
+IN_LOOP_BYTES = 32 * 1024
+"""A request of this size fits into the buffers of a socket, so that sending it waits for nobody."""
+
+
+class NotInLoop(Exception):
+    """A request cannot be made without waiting; nothing of it was sent."""
 
 
 class Unheard(Exception):
@@ -54,6 +62,11 @@ class Line:
             if self._is_cut:
                 self._end()
 
+    def let_go(self) -> None:
+        """Leave the connection alone from here on: its request has ended."""
+        with self._guard:
+            self._socket = None
+
     def _end(self) -> None:
         if self._socket is not None:
             with suppress(OSError):  # it is closed already
@@ -61,7 +74,7 @@ class Line:
 
 
 class Post:
-    """Speaks to one workspace of a daemon; every request has a connection of its own.
+    """Speaks to one workspace of a daemon, from any number of threads; see `Connections`.
 
     Every method raises `Unheard` when nobody answers, and the daemon's own error, rebuilt, when it
     answers with one: `Unavailable` where the same request may succeed later.
@@ -73,9 +86,10 @@ class Post:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._workspace = place.workspace
-        self._headers = {"Content-Type": "application/json", "Connection": "close"}
+        self._connections = Connections(place.socket)
+        self._headers = ""
         if place.token is not None:
-            self._headers["Authorization"] = f"Bearer {place.token}"
+            self._headers = f"Authorization: Bearer {place.token}\r\n"
 
     def begin(self, body: dict[str, Any]) -> dict[str, Any]:
         """Begin a run and return its lease."""
@@ -127,37 +141,69 @@ class Post:
         timeout_s: float = TIMEOUT_S,
         line: Line | None = None,
     ) -> Any:
-        connection = _SocketConnection(self._place.socket, timeout_s)
         try:
-            self._connect(connection)
-            try:
-                if line is not None:
-                    line.hold(connection.sock)
-                connection.request(method, where, text, self._headers)
-                answer = connection.getresponse()
-                return _answered(answer.status, answer.read())
-            except (OSError, http.client.HTTPException) as error:
-                raise Unheard(error, may_have_arrived=True) from error
-        finally:
-            connection.close()
-
-    def _connect(self, connection: http.client.HTTPConnection) -> None:
-        try:
-            connection.connect()
+            connection = self._connections.take(timeout_s)
         except OSError as error:
             raise Unheard(error, may_have_arrived=False) from error
+        try:
+            if line is not None:
+                line.hold(connection.socket)
+            connection.send(self._request(method, where, text), timeout_s)
+            status, told = connection.receive(method)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unheard(error, may_have_arrived=True) from error
+        finally:
+            # Before somebody else is given the connection: a cut that comes late must not end it.
+            if line is not None:
+                line.let_go()
+            self._connections.give_back(connection)
+        return _answered(status, told)
+
+    async def send_in_loop(self, path: str, body: dict[str, Any]) -> Any:
+        """Post to a path as `send` does, from an event loop, which goes on meanwhile.
+
+        It takes no thread, whose waking takes about as long as the daemon's answer.
+
+        Raises:
+            NotInLoop: it has to be sent from a thread; nothing was sent.
+        """
+        text = json.dumps(body).encode()
+        is_small = len(text) <= IN_LOOP_BYTES and self._workspace is not None
+        connection = self._connections.take_kept() if is_small else None
+        if connection is None:
+            raise NotInLoop
+        try:
+            connection.send(self._request("POST", self._where(path), text), TIMEOUT_S)
+            await _readable(connection.socket)
+            status, told = connection.receive("POST")
+        except (OSError, http.client.HTTPException) as error:
+            raise Unheard(error, may_have_arrived=True) from error
+        finally:
+            self._connections.give_back(connection)
+        return _answered(status, told)
+
+    def _request(self, method: str, where: str, text: bytes | None) -> bytes:
+        head = f"{method} {where} HTTP/1.1\r\nHost: roost\r\n{self._headers}"
+        if text is None:
+            return f"{head}\r\n".encode("ascii")
+        typed = "Content-Type: application/json\r\n"
+        return f"{head}{typed}Content-Length: {len(text)}\r\n\r\n".encode("ascii") + text
 
 
-class _SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("roost", timeout=timeout_s)
-        self._path = path
+async def _readable(connected: socket.socket) -> None:
+    """Wait until something has come; the daemon writes a short answer in one piece.
 
-    def connect(self) -> None:
-        _check_owner(self._path)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+    Raises:
+        TimeoutError: nothing came within `TIMEOUT_S`.
+    """
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+    loop.add_reader(connected, came.set)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await came.wait()
+    finally:
+        loop.remove_reader(connected)
 
 
 def _answered(status: int, body: bytes) -> Any:
@@ -196,10 +242,3 @@ def _only_one(workspaces: list[dict[str, Any]]) -> str:
 def segment(text: str) -> str:
     """Quote one path segment; dots too, because ``..`` would be resolved away."""
     return quote(text, safe="").replace(".", "%2E")
-
-
-def _check_owner(path: str) -> None:
-    """Refuse a socket that somebody else put there."""
-    me, owner = os.geteuid(), os.stat(path).st_uid
-    if me != 0 and owner not in (me, 0):
-        raise PermissionError(errno.EPERM, f"it belongs to the user with id {owner}")

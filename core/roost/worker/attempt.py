@@ -97,11 +97,10 @@ class Attempt:
             await self._release()
 
     def _made(self, claimed: Claimed, leaving: threading.Event) -> TaskContext | SyncTaskContext:
+        parts = claimed, self._courier, self._reporter, self._post, leaving
         if not self._task.is_async:
-            return SyncTaskContext(claimed, self._courier, self._reporter, self._post, leaving)
-        context = TaskContext(claimed, self._courier, self._reporter, self._post, leaving)
-        context.news = self._news
-        return context
+            return SyncTaskContext(*parts)
+        return TaskContext(*parts, news=self._news, on_exchange=self._look)
 
     async def _handled(self, claimed: Claimed) -> Ended[Any]:
         work = partial(self._task.handler, self._context, claimed.input)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
 from roost.errors import BadInput
+from roost.sdk.courier import Courier
 from roost.sdk.outbox import ITEMS_KEPT, Item
+from roost.sdk.reporter import Reporter
 from roost.worker import journal
+from roost.worker.claimed import Claimed
 from roost.worker.earlier import EarlierEvent, earlier_events
 from roost.worker.failures import StepFailed
+from roost.worker.post import TaskPost
 from roost.worker.submitting import Outcome, Submitted, Wish, look_at, pauses, submit_by
 from roost.worker.telling import Telling
 from roost.worker.threads import in_thread
@@ -28,8 +33,28 @@ T = TypeVar("T")
 class TaskContext(Telling):
     """The run of an ``async def`` handler; its methods belong into the worker's event loop."""
 
-    news: asyncio.Event
-    """Set by the worker whenever the daemon has answered."""
+    def __init__(
+        self,
+        claimed: Claimed,
+        courier: Courier,
+        reporter: Reporter,
+        post: TaskPost,
+        leaving: threading.Event,
+        *,
+        news: asyncio.Event,
+        on_exchange: Callable[[], object],
+    ) -> None:
+        """Begin an attempt.
+
+        Args:
+            news: set by the worker whenever the daemon has answered.
+            on_exchange: called in the loop when a report was made there.
+        """
+        super().__init__(claimed, courier, reporter, post, leaving)
+        self._news = news
+        self._on_exchange = on_exchange
+        self._exchanges: set[asyncio.Task[None]] = set()
+        """Under way; they go on when the handler is cancelled."""
 
     @overload
     async def step(
@@ -178,13 +203,24 @@ class TaskContext(Telling):
     async def _keep(self, item: Item) -> None:
         """Tell something and wait until it is stored."""
         self._courier.check()
-        number = self._tell(item, is_urgent=True)
+        number = self._courier.tell(item, is_urgent=True)
+        exchange = asyncio.create_task(self._exchange(), name=f"report of {self.run_id}")
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanges.discard)
+        await asyncio.shield(exchange)
         await self._until(lambda: self._courier.outbox.has_arrived(number))
+
+    async def _exchange(self) -> None:
+        """Report at once from the loop, or let the thread of the reporter do it."""
+        if await self._courier.exchange_in_loop(self._post.report_in_loop):
+            self._on_exchange()
+        if not self._courier.outbox.is_empty:
+            self._reporter.wake()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while True:
-            self.news.clear()
+            self._news.clear()
             self._courier.check()
             if holds():
                 return
-            await self.news.wait()
+            await self._news.wait()

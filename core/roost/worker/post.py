@@ -11,6 +11,8 @@ CLAIM_WAIT_S = 2.0
 """How long a claim waits for a run. A worker that ends waits for the claim under way before it
 hands runs back, or that claim would take them again: it is shorter than the grace of handlers."""
 
+NOT_HELD = "the daemon does not know it as this worker's"
+
 
 class TaskPost:
     """Speaks for one worker; raises as `Post` does.
@@ -41,6 +43,15 @@ class TaskPost:
         lease: dict[str, Any] = self._own(run_id, "report", body)
         return lease
 
+    async def report_in_loop(self, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Tell what a handler tells, from the event loop; see `Post.send_in_loop`."""
+        try:
+            path = f"/runs/{segment(run_id)}/task/report"
+            lease: dict[str, Any] = await self._post.send_in_loop(path, body)
+        except NotFound as error:
+            raise LeaseLost(run_id, NOT_HELD) from error
+        return lease
+
     def finish(self, run_id: str, body: dict[str, Any]) -> object:
         """End an attempt."""
         return self._own(run_id, "end", body)
@@ -63,5 +74,4 @@ class TaskPost:
         try:
             return self._post.send(f"/runs/{segment(run_id)}/task/{verb}", body)
         except NotFound as error:
-            why = "the daemon does not know it as this worker's"
-            raise LeaseLost(run_id, why) from error
+            raise LeaseLost(run_id, NOT_HELD) from error

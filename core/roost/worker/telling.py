@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from roost.errors import BadInput
+from roost.event_names import RESERVED_NAMES
 from roost.sdk.courier import Courier
 from roost.sdk.endings import StopRequested
 from roost.sdk.outbox import Item
@@ -18,30 +19,6 @@ from roost.worker.checks import check_name
 from roost.worker.claimed import Claimed
 from roost.worker.journal import Journal
 from roost.worker.post import TaskPost
-
-RESERVED = frozenset(
-    {
-        "aborted",
-        "closing",
-        "completed",
-        "done",
-        "emit",
-        "end",
-        "error",
-        "failed",
-        "output",
-        "pending",
-        "reload",
-        "running",
-        "started",
-        "status",
-        "step",
-        "stopped",
-        "succeeded",
-    }
-)
-"""Names that viewers of a run take for Roost's own word; some end their stream. The daemon
-refuses the same ones."""
 
 EMISSION_LIMIT = 64 * 1024
 """Characters of one event as JSON: every viewer is sent it. The daemon takes no more."""
@@ -148,7 +125,7 @@ class Telling:
 
     def _emission(self, name: str, data: Any) -> Item | None:
         """Return what is told of an event; None when it is dropped."""
-        if check_name("an event", name).lower() in RESERVED:
+        if check_name("an event", name).lower() in RESERVED_NAMES:
             self._warn_of(name)
             return None
         check_json(f"data of the event {name!r}", data)

@@ -9,9 +9,62 @@ from roost.models import Reason
 from roost.models.snapshot import SnapshotBackend, SnapshotPhase
 from roost.snapshots.backend import Backend, Built, Template, Tracer, Verifier
 from roost.snapshots.cold_start import ColdStart
-from roost.snapshots.entry import Entry
+from roost.snapshots.entry import Entry, EntryKind
 from roost.snapshots.node_entry import is_node
 from roost.snapshots.record import Attempt, Made
+
+
+class Standbys:
+    """Those that park processes, one for each language.
+
+    Args:
+        python: of Python bundles, and of whatever is none of Node.
+        node: of Node bundles.
+    """
+
+    def __init__(self, python: Backend, node: Backend) -> None:
+        self._python = python
+        self._node = node
+
+    @property
+    def kind(self) -> SnapshotBackend:
+        """How they start bundles."""
+        return SnapshotBackend.STANDBY
+
+    def of(self, start: ColdStart) -> Backend:
+        """Return the one for what a bundle starts."""
+        return self._node if is_node(start.launch) else self._python
+
+    def entry(self, start: ColdStart, *, quick: bool = False) -> Entry | Reason:
+        """Return what a start runs, or why no process of it can wait."""
+        return self.of(start).entry(start, quick=quick)
+
+    async def build(
+        self,
+        start: ColdStart,
+        tracer: Tracer,
+        verifier: Verifier,
+        on_phase: Callable[[SnapshotPhase], None],
+    ) -> Built | Attempt:
+        """Make and verify a snapshot; nothing is left of one that ends otherwise."""
+        backend = await asyncio.to_thread(self.of, start)
+        return await backend.build(start, tracer, verifier, on_phase)
+
+    async def change(
+        self, made: Made, start: ColdStart, *, contents: bool = False
+    ) -> Reason | None:
+        """Return what has changed since a snapshot was made."""
+        backend = await asyncio.to_thread(self.of, start)
+        return await backend.change(made, start, contents=contents)
+
+    async def open(self, made: Made, start: ColdStart) -> Template:
+        """Park a process for the next start.
+
+        Raises:
+            TemplateFailed: it did not come up, or is not what was verified.
+        """
+        is_of_node = made.key.entry.kind is EntryKind.NODE
+        return await (self._node if is_of_node else self._python).open(made, start)
 
 
 class Backends:
@@ -33,7 +86,7 @@ class Backends:
     def of(self, start: ColdStart) -> Backend:
         """Return the one that was chosen for a bundle, or else the default of what it starts."""
         if start.how is not None and start.how in self._by_kind:
-            return self._by_kind[start.how]
+            return self._by_kind[start.how].of(start)
         default = SnapshotBackend.CODE_CACHE if is_node(start.launch) else SnapshotBackend.ZYGOTE
         return self._by_kind[default]
 

@@ -14,13 +14,13 @@ import socket
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
-from roost.drivers.base import Mark
+from roost.drivers.base import DriverProcess, Mark
 from roost.errors import RestoreFailed, TemplateFailed
-from roost.snapshots.backend import Hazard, TemplatePlan, TemplateReport
+from roost.snapshots.backend import Hazard, TemplateReport
 from roost.snapshots.control import Control
 from roost.snapshots.launcher import wire
 from roost.snapshots.output_tail import OutputTail
-from roost.snapshots.template_start import Adopter, new_generation, spawn_template
+from roost.snapshots.template_start import Adopter, new_generation
 
 READY_BOUND_S = 120.0
 """To load everything: a cold start may take as long on a busy machine."""
@@ -28,13 +28,16 @@ READY_BOUND_S = 120.0
 HOOK_BOUND_S = 10.0
 """For the hooks before a snapshot, and for those after a restore; AWS gives as much."""
 
-START_BOUND_S = 1.0
-"""From the order until the new process comes to its entry: the largest take 20 ms. A template that
-needs longer is stopped or stuck, and a cold start is quicker."""
+START_BOUND_S = 5.0
+"""From the order until the new process comes to its entry: the largest take 20 ms, and longer than
+a second where every core is taken. A template that needs longer than this is stopped or stuck."""
 
 END_GRACE_S = 0.5
 """A loaded process has nothing to tidy up: it ends with its control socket."""
 
+
+Plan = TypeVar("Plan")
+"""Says what a process loads."""
 
 P = TypeVar("P", bound="LoadedProcess")
 
@@ -44,26 +47,19 @@ class LoadedProcess:
 
     Args:
         driver: owns it and what is started from it.
-        plan: what it loads.
         mark: whose it is.
         start_bound_s: seconds a start may take, without hooks.
-        forks: whether it forks for every start, or becomes the one process that is started.
-
-    Raises:
-        TemplateFailed: its interpreter cannot be started.
+        spawned: the process, and our end of its control socket.
     """
 
     def __init__(
         self,
         driver: Adopter,
-        plan: TemplatePlan,
         mark: Mark,
         start_bound_s: float,
-        *,
-        forks: bool,
+        spawned: tuple[DriverProcess, socket.socket],
     ) -> None:
         self._driver = driver
-        self._plan = plan
         self._start_bound_s = start_bound_s
         self._loop = asyncio.get_running_loop()
         self._why_gone: str | None = None
@@ -72,7 +68,7 @@ class LoadedProcess:
         self._freezing, self._frozen = asyncio.Event(), asyncio.Event()
         self._has_hooks = False
         self._report: TemplateReport | None = None
-        self._process, channel = spawn_template(driver, plan, mark, forks=forks)
+        self._process, channel = spawned
         self._control = Control(channel, self._loop, self._hear, self._fail_all)
         self._tails = [OutputTail(self._process.stdout), OutputTail(self._process.stderr)]
         self._end = self._loop.create_task(self._see_end(), name=f"template of {mark.bundle}")
@@ -218,7 +214,7 @@ class LoadedProcess:
         self._measurements.clear()
 
 
-class LoadedProcesses(ABC, Generic[P]):
+class LoadedProcesses(ABC, Generic[Plan, P]):
     """Starts loaded processes of one bundle.
 
     Args:
@@ -245,7 +241,7 @@ class LoadedProcesses(ABC, Generic[P]):
         self._ready_bound_s = ready_bound_s
         self._start_bound_s = start_bound_s
 
-    async def open(self, plan: TemplatePlan) -> P:
+    async def open(self, plan: Plan) -> P:
         """Start a process and wait until it is loaded; nothing of it is left on failure.
 
         Raises:
@@ -264,7 +260,7 @@ class LoadedProcesses(ABC, Generic[P]):
         return Mark(data_id, new_generation(kind), workspace, bundle)
 
     @abstractmethod
-    def _spawn(self, plan: TemplatePlan) -> P: ...
+    def _spawn(self, plan: Plan) -> P: ...
 
 
 def _check(answer: bytes) -> None:
@@ -288,4 +284,5 @@ def _report(message: wire.Message) -> TemplateReport:
         problems=tuple(Hazard(p["guard"], p["module"], p["what"]) for p in message["problems"]),
         import_ms=message["import_ms"],
         reprs=message["reprs"],
+        reads=tuple(message.get("reads", ())),
     )

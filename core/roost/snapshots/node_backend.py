@@ -121,7 +121,8 @@ class NodeBackend:
     async def open(self, made: Made, start: ColdStart) -> Template:
         """Make a snapshot's template again; its files were looked at just before."""
         await asyncio.to_thread(self._parts.files.sweep, *start.key, made.files)
-        return self._template(made.key.entry, os.path.dirname(made.files[0].path), made.loaded)
+        directory = os.path.dirname(made.files[0].path)
+        return await self._template(made.key, start, directory, made.loaded)
 
     # A build -----------------------------------------------------------------------------------
 
@@ -165,17 +166,23 @@ class NodeBackend:
                 refuse_other_answers(digest_answers(cold), answered)
             await asyncio.to_thread(_refuse_secrets, work, facts)
             key = await asyncio.to_thread(self._key, work, runtime, facts)
-        template = self._template(work.entry, work.directory, len(facts["sources"]))
-        with phases.of(SnapshotPhase.VERIFY):
-            refuse_other_answers(digest_answers(cold), await verifier.verify(template))
-        with phases.of(SnapshotPhase.PUBLISH):
-            made = await self._made(work, key, cold, phases, len(facts["sources"]))
+        template = await self._template(key, start, work.directory, len(facts["sources"]))
+        try:
+            with phases.of(SnapshotPhase.VERIFY):
+                refuse_other_answers(digest_answers(cold), await verifier.verify(template))
+            with phases.of(SnapshotPhase.PUBLISH):
+                made = await self._made(work, key, cold, phases, len(facts["sources"]))
+        except BaseException:
+            await asyncio.shield(template.close())
+            raise
         return Built(made, template)
 
     async def _made(
         self, work: NodeWork, key: Key, cold: Answered, phases: Phases, loaded: int
     ) -> Made:
         files = await asyncio.to_thread(stamp_files, work.directory)
+        # No `template_bytes`: most of it is Node's own pages, of which the less falls on a process
+        # the more others there are, so it says nothing of the size of later ones.
         made = Made(
             backend=self.kind,
             version=work.start.version,
@@ -228,13 +235,19 @@ class NodeBackend:
             return Reason("files", f"files of the snapshot: {missing}")
         return self._way.objection(os.path.dirname(made.files[0].path))
 
-    def _template(self, entry: Entry, directory: str, loaded: int) -> NodeTemplate:
+    async def _template(self, key: Key, start: ColdStart, directory: str, loaded: int) -> Template:
+        """Return what starts are made from.
+
+        Raises:
+            TemplateFailed: it did not come up, or is not what was verified.
+        """
+
         def objection() -> str | None:
             reason = self._way.objection(directory)
             return None if reason is None else reason.sentence
 
-        words = self._way.words(entry, directory)
-        return NodeTemplate(self._parts.driver, entry, words, loaded, objection)
+        words = self._way.words(key.entry, directory)
+        return NodeTemplate(self._parts.driver, key.entry, words, loaded, objection)
 
     def _runtime(
         self, entry: Entry, start: ColdStart, *, quick: bool = False

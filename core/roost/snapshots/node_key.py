@@ -17,6 +17,9 @@ _STARTUP = ("NODE_", "LD_", "LC_", "V8_", "UV_", "OPENSSL_", "SSL_")
 
 _STARTUP_NAMES = frozenset({"LANG", "LANGUAGE", "TZ"})
 
+ALL_NAMES = "the names of all variables"
+"""Stands among the variables that were read for a look through their names."""
+
 _LOCKFILES = (
     "package-lock.json",
     "npm-shrinkwrap.json",
@@ -69,7 +72,7 @@ def make_node_key(
         sources=stamps((*others, entry.target)) + stamps(own, with_content=True),
         variables=_variables(start.launch.env, start.credentials, digest_key),
         reads={
-            name: digest_value(digest_key, name, start.launch.env.get(name))
+            name: digest_value(digest_key, name, _read(start.launch.env, name))
             for name in sorted(set(reads) - start.credentials)
         },
         exclude=(),
@@ -108,9 +111,20 @@ def _other_variable(key: Key, start: ColdStart, digest_key: bytes) -> str | None
         if key.variables.get(name) != now.get(name):
             return f"{name} has another value"
     for name, digest in key.reads.items():
-        if name in start.credentials or digest_value(digest_key, name, env.get(name)) != digest:
-            return f"{name}, which is read while it is loaded, has another value"
+        if name not in start.credentials and digest_value(digest_key, name, _read(env, name)) == (
+            digest
+        ):
+            continue
+        if name == ALL_NAMES:
+            return "others are set, and their names are looked through while it is loaded"
+        return f"{name}, which is read while it is loaded, has another value"
     return None
+
+
+def _read(env: Mapping[str, str], name: str) -> str | None:
+    if name != ALL_NAMES:
+        return env.get(name)
+    return " ".join(sorted(each for each in env if not each.startswith("ROOST_")))
 
 
 def _variables(

@@ -24,9 +24,14 @@ class OutputTail:
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def finish(self) -> None:
-        """Wait until everything is read; call it when the stream is at its end."""
+        """Wait until everything is read; call it when the stream is at its end, or was left."""
         if self._reading is not None:
-            await self._reading
+            await asyncio.wait({self._reading})
+
+    def leave(self) -> None:
+        """Begin to read no more: once this is finished, what comes is another reader's."""
+        if self._reading is not None:
+            self._reading.cancel()
 
     def last_line(self) -> str:
         """Return the last line that is not empty."""

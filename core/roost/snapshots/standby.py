@@ -10,13 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from roost.errors import Unavailable
-from roost.models import Reason
 from roost.models.snapshot import GuardAction, SnapshotBackend
 from roost.snapshots.backend import Judge, Template, TemplateReport, Trace, Verdict
 from roost.snapshots.cold_start import ColdStart
-from roost.snapshots.entry import Entry
 from roost.snapshots.guards import HARMLESS_WITHOUT_FORK
-from roost.snapshots.node_entry import is_node
 from roost.snapshots.record import Made
 from roost.snapshots.standby_process import StandbyProcesses
 from roost.snapshots.zygote import Zygote
@@ -30,21 +27,6 @@ class PythonStandby(Zygote):
         """How it starts bundles."""
         return SnapshotBackend.STANDBY
 
-    def entry(self, start: ColdStart, *, quick: bool = False) -> Entry | Reason:
-        """Return what it would start, or why it can make no snapshot of it.
-
-        Args:
-            start: the bundle's cold start.
-            quick: whether to do without running an interpreter that was not asked before.
-        """
-        if start.objection is None and is_node(start.launch):
-            return Reason(
-                "no_standby",
-                "a standby can be made of Python programs, and it runs Node; choose v8cache for "
-                f"{start.name}",
-            )
-        return super().entry(start, quick=quick)
-
     async def open(self, made: Made, start: ColdStart) -> Template:
         """Park a process for the next start.
 
@@ -53,10 +35,7 @@ class PythonStandby(Zygote):
             TemplateFailed: it did not come up, or is not what was verified.
         """
         if not start.should_run:
-            raise Unavailable(
-                f"the standby of {start.name!r} is loaded when it runs; "
-                f"`roost start {start.name}` starts it"
-            )
+            raise Unavailable(why_stopped(start.name))
         return await super().open(made, start)
 
     def _judge(self, judge: Judge) -> Judge:
@@ -64,6 +43,11 @@ class PythonStandby(Zygote):
 
     def _factory(self, start: ColdStart) -> StandbyProcesses:
         return StandbyProcesses(self._driver, self._data_id, start.workspace, start.name)
+
+
+def why_stopped(name: str) -> str:
+    """Return why nothing waits for the next start of a bundle that is stopped."""
+    return f"the standby of {name!r} is loaded when it runs; `roost start {name}` starts it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +74,7 @@ class StandbyJudge:
         verdict = self.judge.of_comparison(trace, first, second)
         kept = (f for f in verdict.findings if f.action is not GuardAction.WARN)
         return replace(verdict, findings=tuple(kept))
+
+    def allowed_copies(self, trace: Trace) -> tuple[str, ...]:
+        """Return the modules that copied the whole environment and were allowed to, sorted."""
+        return self.judge.allowed_copies(trace)

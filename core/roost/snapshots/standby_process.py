@@ -7,7 +7,11 @@ start is in it before: its environment holds no credential, and its arguments ar
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 from roost.drivers.base import DriverProcess, Mark, SpawnSpec
 from roost.errors import RestoreFailed, RoostError
@@ -16,33 +20,48 @@ from roost.snapshots.guards import HARMLESS_WITHOUT_FORK
 from roost.snapshots.launcher import wire
 from roost.snapshots.loaded_process import LoadedProcess, LoadedProcesses
 from roost.snapshots.start_order import StartOrder, open_order
-from roost.snapshots.template_start import STANDBY, Adopter
+from roost.snapshots.template_start import STANDBY, Adopter, spawn_template
+
+Orders = Callable[[SpawnSpec], AbstractContextManager[StartOrder]]
 
 
-class StandbyProcesses(LoadedProcesses["StandbyProcess"]):
-    """Parks processes of one bundle."""
+class StandbyProcesses(LoadedProcesses[TemplatePlan, "StandbyProcess"]):
+    """Parks processes of one Python bundle."""
 
     def _spawn(self, plan: TemplatePlan) -> StandbyProcess:
-        return StandbyProcess(self._driver, plan, self._mark(STANDBY), self._start_bound_s)
+        mark = self._mark(STANDBY)
+        spawned = spawn_template(self._driver, plan, mark, forks=False)
+        orders = partial(open_order, plan)
+        return StandbyProcess(self._driver, mark, self._start_bound_s, spawned, orders)
 
 
 class StandbyProcess(LoadedProcess):
-    """A parked process; made by `StandbyProcesses`.
+    """A parked process.
 
-    Raises:
-        TemplateFailed: its interpreter cannot be started.
+    Args:
+        driver: owns it, before its start and as that.
+        mark: whose it is while it waits.
+        start_bound_s: seconds its start may take, without hooks.
+        spawned: the process, and our end of its control socket.
+        orders: makes what it is told to become; raises `RestoreFailed` where it cannot be that.
     """
 
     is_lasting = True
     """It is there for a restart after a crash, which may be long in coming."""
 
     def __init__(
-        self, driver: Adopter, plan: TemplatePlan, mark: Mark, start_bound_s: float
+        self,
+        driver: Adopter,
+        mark: Mark,
+        start_bound_s: float,
+        spawned: tuple[DriverProcess, socket.socket],
+        orders: Orders,
     ) -> None:
         self._is_spent = False
         self._handed_over = asyncio.Event()
         self._parked_bytes: int | None = None
-        super().__init__(driver, plan, mark, start_bound_s, forks=False)
+        self._orders = orders
+        super().__init__(driver, mark, start_bound_s, spawned)
 
     @property
     def report(self) -> TemplateReport:
@@ -80,7 +99,7 @@ class StandbyProcess(LoadedProcess):
         if self._why_gone is not None:
             raise RestoreFailed(f"its standby is gone: {self._why_gone}")
         try:
-            with open_order(self._plan, spec) as order:
+            with self._orders(spec) as order:
                 self._give(order, spec.mark)
         except OSError as error:
             raise RestoreFailed(f"there is no room for its pipes ({error.strerror})") from error

@@ -32,7 +32,8 @@ class StartOrder:
     """Without its number."""
     descriptors: tuple[int, ...]
     """The new process's."""
-    ends: ChildEnds
+    ends: ChildEnds | None
+    """Ours of the new process's pipes; None where it keeps those that it has."""
     gate: socket.socket
 
 

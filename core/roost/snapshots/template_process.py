@@ -18,10 +18,10 @@ from roost.snapshots.backend import TemplatePlan
 from roost.snapshots.launcher import wire
 from roost.snapshots.loaded_process import LoadedProcess, LoadedProcesses
 from roost.snapshots.start_order import StartOrder, open_order
-from roost.snapshots.template_start import TEMPLATE, Adopter
+from roost.snapshots.template_start import TEMPLATE, Adopter, spawn_template
 
 
-class TemplateProcesses(LoadedProcesses["TemplateProcess"]):
+class TemplateProcesses(LoadedProcesses[TemplatePlan, "TemplateProcess"]):
     """Makes the templates of one bundle."""
 
     def _spawn(self, plan: TemplatePlan) -> TemplateProcess:
@@ -48,7 +48,8 @@ class TemplateProcess(LoadedProcess):
         self._owned: set[int] = set()
         """Pids of what was adopted and not let go yet."""
         self._reports: dict[int, ProcessExit] = {}
-        super().__init__(driver, plan, mark, start_bound_s, forks=True)
+        self._plan = plan
+        super().__init__(driver, mark, start_bound_s, spawn_template(driver, plan, mark))
 
     async def restore(self, spec: SpawnSpec) -> DriverProcess:
         """Start a process from it, and return it when its entry is next.
@@ -114,7 +115,7 @@ class TemplateProcess(LoadedProcess):
         adopted = start.adopted
         if adopted.done() and not adopted.cancelled() and adopted.exception() is None:
             await adopted.result().stop(0.0, eof_first=False)
-        else:
+        elif start.order.ends is not None:
             start.order.ends.close()
 
     # What it says ---------------------------------------------------------------------------------
@@ -137,6 +138,7 @@ class TemplateProcess(LoadedProcess):
             os.close(pidfd)  # nobody wants it any more: its gate is closed, so it ends
             return
         pid: int = message["pid"]
+        assert start.order.ends is not None, "a copy has pipes of its own"
         try:
             forked = ForkedProcess(pid, pidfd, start.order.ends, self)
             process = self._driver.adopt(forked, start.mark)

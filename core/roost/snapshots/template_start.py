@@ -35,7 +35,9 @@ class Adopter(Protocol):
 
     def adopt(self, forked: ForkedProcess, mark: Mark) -> DriverProcess: ...
 
-    def hand_over(self, process: DriverProcess, ends: ChildEnds, mark: Mark) -> DriverProcess: ...
+    def hand_over(
+        self, process: DriverProcess, ends: ChildEnds | None, mark: Mark
+    ) -> DriverProcess: ...
 
 
 def new_generation(mode: str) -> str:
@@ -92,6 +94,7 @@ def _spec(plan: TemplatePlan, control_fd: int, *, forks: bool) -> wire.Message:
         "forks": forks,
         "hooks": True,
         "canary": None if canary is None else {"name": canary[0], "value": canary[1]},
+        "environ_copied": plan.is_environ_copied,
         "compare": plan.compare,
     }
 

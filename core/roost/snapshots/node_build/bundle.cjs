@@ -124,9 +124,20 @@ const ASKS_FOR_CALLERS = /(^|\/)node_modules\/(depd|callsites|caller-callsite|bi
 const COPIES_ENVIRONMENT =
   /\b(keys|entries|values|assign|getOwnPropertyNames)\s*\([^()]*\bprocess\.env\s*[,)]|\.\.\.\s*process\.env\b/;
 
-const isLate = (file) =>
-  ASKS_FOR_CALLERS.test(file) ||
-  (fs.existsSync(file) && COPIES_ENVIRONMENT.test(fs.readFileSync(file, "utf8")));
+
+/** As above, without a look at the names alone, which a process that waits can answer. */
+const COPIES_VALUES = new RegExp(COPIES_ENVIRONMENT.source.replace("keys|", ""));
+
+const holds = (file, what) => fs.existsSync(file) && what.test(fs.readFileSync(file, "utf8"));
+
+/** What a heap cannot hold is loaded at each start; a process that waits can hold anything. */
+const RULES = {
+  heap: {
+    isLate: (file) => ASKS_FOR_CALLERS.test(file) || holds(file, COPIES_ENVIRONMENT),
+    isLateBuiltIn: (name) => NOT_CAPTURED.has(name),
+  },
+  process: { isLate: (file) => holds(file, COPIES_VALUES), isLateBuiltIn: () => false },
+};
 
 const absolute = (name) => path.resolve(options.absWorkingDir, name);
 
@@ -154,18 +165,18 @@ function isOwn(file) {
   return !file.includes(`${path.sep}node_modules${path.sep}`);
 }
 
-/** Files of packages that can be evaluated while the snapshot is made, in the order of a start. */
-function earlyFiles(made) {
+/** Files of packages that can be evaluated ahead of a start, in its order. */
+function earlyFiles(made, rules) {
   const inputs = made.metafile.inputs;
   const kept = new Map();
   const reaches = (name, seen) => {
     if (kept.has(name)) return kept.get(name);
     if (seen.has(name)) return false;
     seen.add(name);
-    const found = isLate(absolute(name)) || (inputs[name]?.imports ?? []).some(
+    const found = rules.isLate(absolute(name)) || (inputs[name]?.imports ?? []).some(
       (each) =>
         each.kind !== "dynamic-import" &&
-        (NOT_CAPTURED.has(each.path.replace(/^(built-in:)?(node:)?/, "")) ||
+        (rules.isLateBuiltIn(each.path.replace(/^(built-in:)?(node:)?/, "")) ||
           (!each.external && reaches(each.path, seen))),
     );
     if (found) kept.set(name, true);
@@ -199,7 +210,7 @@ async function makeHeap() {
   const sources = filesOf(whole);
   const own = sources.filter(isOwn);
   const hasHooks = own.some((file) => fs.readFileSync(file, "utf8").includes("startupSnapshot"));
-  const early = hasHooks ? [] : earlyFiles(whole);
+  const early = hasHooks ? [] : earlyFiles(whole, RULES.heap);
   const lines = early.map((file) => `import ${JSON.stringify(file)};`);
   const late = `__roost.body = () => import(${JSON.stringify(entry)});`;
   const contents = hasHooks ? plain : [...lines, late].join("\n");
@@ -224,8 +235,23 @@ async function makeCache() {
   return { sources: filesOf(made), isAsync, entry };
 }
 
+/** Write the script of a process that loads packages, waits, and runs the program later. */
+async function makeParked() {
+  const whole = await bundle(`import ${JSON.stringify(entry)};`);
+  const early = earlyFiles(whole, RULES.process);
+  const isAsync = isModule(entry);
+  const lines = early.map((file) => `import ${JSON.stringify(file)};`);
+  const body = `${isAsync ? "import" : "require"}(${JSON.stringify(entry)})`;
+  const made = await bundle([...lines, `__roost.body = () => ${body};`].join("\n"));
+  const text = `(async function (__roost, require) {${made.outputFiles[0].text}\n})`;
+  fs.writeFileSync(path.join(job.out, "app.js"), text);
+  return { sources: filesOf(whole), isAsync, entry };
+}
+
+const MAKERS = { v8cache: makeCache, v8snap: makeHeap, standby: makeParked };
+
 async function main() {
-  const facts = await (job.kind === "v8snap" ? makeHeap() : makeCache());
+  const facts = await MAKERS[job.kind]();
   fs.writeFileSync(path.join(job.out, "bundle.json"), JSON.stringify(facts));
 }
 

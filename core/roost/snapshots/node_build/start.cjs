@@ -90,5 +90,5 @@ function run(program, around, plan) {
   if (plan.isAsync) settle(work);
 }
 
-module.exports = { start };
+module.exports = { compile, settle, start, surroundings };
 if (require.main === module) start().run();

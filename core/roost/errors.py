@@ -589,6 +589,19 @@ class SnapshotBusy(Conflict):
         )
 
 
+class SnapshotNotLoaded(Unavailable):
+    """A snapshot is needed and valid, and its template does not come up; the next try loads it."""
+
+    code = "snapshot_not_loaded"
+
+    def __init__(self, bundle: str, why: str) -> None:
+        super().__init__(
+            f"the template of {bundle!r} does not come up: {why}; each try loads it again, and "
+            f"`roost snapshot policy {bundle} auto` lets it start cold until then",
+            bundle=bundle,
+        )
+
+
 class SnapshotFailed(RoostError):
     """A snapshot could not be made; an earlier one is left as it was."""
 

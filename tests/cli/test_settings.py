@@ -32,6 +32,7 @@ ALL_OPTIONS = [
     *("--settle", "500ms", "--stop-grace", "7", "--drain", "1.5s", "--call-idle", "1m"),
     *("--call-cap", "2h", "--probe-interval", "0", "--probe-misses", "5"),
     *("--max-calls", "4", "--keep-arguments", "names"),
+    *("--snapshot-allow", "settings,git.cmd"),
     *("--limit", "open_files=4K", "--limit", "memory-bytes=1G", "--limit", "core_bytes=0"),
 ]
 
@@ -48,6 +49,7 @@ ALL_SETTINGS = BundleSettings(
     probe_misses=5,
     max_calls=4,
     keep_arguments=KeepArguments.NAMES,
+    snapshot_allow=("git.cmd", "settings"),
     protected=True,
     limits=ResourceLimits(open_files=4096, memory_bytes=1 << 30, core_bytes=0),
 )
@@ -91,6 +93,15 @@ def test_only_what_is_named_is_changed(engine: ServedEngine) -> None:
 def test_the_order_of_starts_is_set_and_lifted(engine: ServedEngine) -> None:
     assert _change(engine, "--after", "db").after == ("db",)
     assert _change(engine, "--no-after").after == ()
+
+
+def test_modules_that_may_copy_the_environment_are_set_and_lifted(engine: ServedEngine) -> None:
+    assert _change(engine, "--snapshot-allow", "b, a.c,b").snapshot_allow == ("a.c", "b")
+    assert "a.c, b may copy the environment" in roost(engine.data_dir, "show", "app").out
+    assert _change(engine, "--no-snapshot-allow").snapshot_allow == ()
+    assert "may copy" not in roost(engine.data_dir, "show", "app").out
+    both = ("--snapshot-allow", "a", "--no-snapshot-allow")
+    assert roost(engine.data_dir, "set", "app", *both).code == 2
 
 
 def test_a_protection_is_lifted_with_a_reason_only(engine: ServedEngine) -> None:

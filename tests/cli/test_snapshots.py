@@ -55,11 +55,13 @@ def test_the_page_of_a_snapshot_names_what_the_guards_found(engine: ServedEngine
             findings=(finding,),
             excluded=("git", "server"),
             environment=("TZ",),
+            allowed=("git.cmd",),
             phases_ms=((SnapshotPhase.TRACE, 812),),
         )
     )
     shown = do(engine, "show", "app").out
     assert "exclude environ copy git: it copies the environment" in shown
+    assert "May copy the environment" in shown and "git.cmd" in shown
     for words in ("Made from", "Left to each start", "Variables read", "653 loaded", "trace"):
         assert words in shown
 

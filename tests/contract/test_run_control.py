@@ -88,7 +88,7 @@ async def test_child_runs_stop_with_their_parent(world: ContractWorld) -> None:
     child = await world.engine.exec_command("w", ExecRequest(("sleep", "60"), parent=parent.id))
     for run in (parent, child):
         await in_status(world.engine, run.id, RunStatus.RUNNING)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         outcome = await world.engine.stop_run("w", parent.id)
     assert (outcome.stopped, outcome.run.status) == (True, RunStatus.ABORTED)
     for run in (parent, child):

@@ -8,11 +8,12 @@ import pytest
 from tests.contract.waiting import bundle_in, reading
 from tests.contract.world import ContractWorld
 
-from roost.errors import BundleNotFound, Refused, SnapshotMissing, WorkspaceNotFound
+from roost.errors import BadInput, BundleNotFound, Refused, SnapshotMissing, WorkspaceNotFound
 from roost.models import (
     BundleKind,
     Change,
     InstallRequest,
+    SettingsChange,
     SlotState,
     SnapshotChanged,
     SnapshotPolicy,
@@ -99,6 +100,20 @@ async def test_a_policy_is_kept(world: ContractWorld) -> None:
     assert (await world.engine.snapshot("w", "app")).view.policy is SnapshotPolicy.OFF
     definition = (await world.engine.bundle("w", "app")).definition
     assert definition.settings.snapshot is SnapshotPolicy.OFF
+
+
+async def test_modules_that_may_copy_the_environment_are_kept_and_shown(
+    world: ContractWorld,
+) -> None:
+    await _installed(world)
+    for given, kept in ((("git.cmd", "a", "a"), ("a", "git.cmd")), ((), ())):
+        change = SettingsChange(snapshot_allow=given)
+        outcome = await world.engine.change_settings("w", "app", change)
+        assert outcome.settings.snapshot_allow == kept
+        assert (await world.engine.snapshot("w", "app")).allowed == kept
+    for wrong in ("git cmd", "", "1st", "a" * 201):
+        with pytest.raises(BadInput, match="names of Python modules"):
+            await world.engine.change_settings("w", "app", SettingsChange(snapshot_allow=(wrong,)))
 
 
 async def test_a_bundle_that_is_not_there_is_not_found(world: ContractWorld) -> None:

@@ -80,7 +80,7 @@ class Shop:
 
     async def claim(self, request: ClaimRequest = AT_ONCE) -> tuple[ClaimedRun, ...]:
         """Claim what waits."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self.worker.claim_runs("w", request)
 
     async def begun(self, task: str = "work", given: Any = None, **facts: Any) -> ClaimedRun:

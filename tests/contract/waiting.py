@@ -18,7 +18,7 @@ from roost.models import (
     Snapshot,
 )
 
-WAIT_S = 20
+WAIT_S = 60
 """Enough for real processes on a busy machine."""
 
 T = TypeVar("T")

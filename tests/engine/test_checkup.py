@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.contract.world import real_engine
 
-from roost.engine import checkup
+from roost import doctor
 
 pytestmark = pytest.mark.real
 
@@ -23,7 +23,7 @@ async def test_those_who_ask_while_a_check_up_runs_are_given_its_report(
         go_on.wait(30)
         return ()
 
-    monkeypatch.setattr(checkup, "examine", examine)
+    monkeypatch.setattr(doctor, "examine", examine)
     async with real_engine() as engine, asyncio.timeout(60):
         asking = [asyncio.create_task(engine.checkup.report()) for _ in range(5)]
         await asyncio.sleep(0)

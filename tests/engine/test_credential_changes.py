@@ -216,7 +216,7 @@ async def test_a_write_and_a_removal_do_not_leave_values_of_a_bundle_that_is_gon
     await asyncio.sleep(0.01)
     assert not deleted.done(), "it would be undone by the write under way"
     may_go_on.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await deleted
         with pytest.raises(BundleNotFound):
             await late

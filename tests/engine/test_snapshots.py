@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,16 +11,19 @@ import pytest
 from tests.support.supervised import World
 
 from roost.engine.snapshots import Snapshots
-from roost.errors import SnapshotFailed, SnapshotRefused
+from roost.errors import SnapshotBusy, SnapshotFailed, SnapshotRefused, SnapshotStale
 from roost.models import (
     GenerationView,
+    Launch,
     Reason,
     SnapshotPolicy,
     SnapshotState,
     SnapshotView,
     StartMode,
 )
-from roost.snapshots.shelf import Shelf
+from roost.snapshots.cold_start import ColdStart
+from roost.snapshots.node_cache import CACHE_REJECTED
+from roost.snapshots.shelf import Prepared, Shelf
 from roost.store.base import Store
 from roost.supervision import BundleSlot
 
@@ -35,6 +39,7 @@ class CountingShelf:
     looks: int = 0
     seeded: dict[StartMode, list[int]] = field(default_factory=dict)
     error: Exception | None = None
+    builds: int = 0
 
     def view(self, workspace: str, name: str) -> SnapshotView:
         return self.shown
@@ -47,7 +52,11 @@ class CountingShelf:
     def seed_times(self, workspace: str, name: str, mode: StartMode, times: list[int]) -> None:
         self.seeded[mode] = times
 
+    async def prepare(self, start: ColdStart) -> Prepared:
+        raise SnapshotStale(start.name, "sources: app.py was changed")
+
     async def build(self, workspace: str, name: str) -> SnapshotView:
+        self.builds += 1
         if self.error is not None:
             raise self.error
         return self.shown
@@ -140,6 +149,31 @@ async def test_a_build_that_comes_to_nothing_is_a_result(
     shelf.error = error
     shelf.shown = replace(shelf.shown, is_eligible=True, reason=None, state=state)
     assert (await snapshots(slot, shelf).build(slot.workspace, slot.name)).state is state
+
+
+@pytest.mark.parametrize(
+    ("is_allowed", "code", "expected"),
+    [
+        (True, "sources", SnapshotBusy),
+        (False, CACHE_REJECTED, SnapshotBusy),
+        (False, "sources", SnapshotStale),
+    ],
+)
+async def test_a_start_that_needs_a_stale_snapshot_has_it_built_again_where_that_is_allowed(
+    slot: BundleSlot, is_allowed: bool, code: str, expected: type[Exception]
+) -> None:
+    settings = replace(slot.definition.settings, snapshot_rebuild=is_allowed)
+    slot.definition = replace(slot.definition, settings=settings)
+    shelf = shelf_of(slot)
+    shelf.shown = replace(
+        shelf.shown, is_eligible=True, state=SnapshotState.STALE, reason=Reason(code, "changed")
+    )
+    asked = snapshots(slot, shelf)
+    launch = Launch(("python", "app.py"), {}, "/", ())
+    with pytest.raises(expected):
+        await asked.prepare(*slot.key, "1", launch, ())
+    await asyncio.sleep(0)
+    assert shelf.builds == (expected is SnapshotBusy)
 
 
 async def test_a_build_that_was_not_begun_is_an_error(slot: BundleSlot) -> None:

@@ -330,7 +330,7 @@ async def test_there_is_nothing_to_go_back_to_before_the_first_upgrade(bench: Be
 
 async def test_two_upgrades_at_once_are_one_after_the_other(bench: Bench) -> None:
     await bench.install(bench.archive("1.0.0"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         outcomes = await asyncio.gather(
             bench.upgrade(bench.archive("2.0.0")), bench.upgrade(bench.archive("3.0.0"))
         )
@@ -343,7 +343,7 @@ async def test_two_upgrades_at_once_are_one_after_the_other(bench: Bench) -> Non
 
 async def test_an_upgrade_and_a_removal_at_once_leave_no_files(bench: Bench) -> None:
     await bench.install(replace(bench.archive("1.0.0"), start=False))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         results = await asyncio.gather(
             bench.upgrade(bench.archive("2.0.0")),
             bench.api.remove("w", "app"),
@@ -359,7 +359,7 @@ async def test_an_upgrade_and_a_credential_write_at_once_both_count(bench: Bench
     server_part = server(env={"TOKEN": "${user_config.token}"})
     first = bench.archive("1.0.0", user_config=fields, server=server_part)
     await bench.install(first)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await asyncio.gather(
             bench.upgrade(bench.archive("2.0.0", user_config=fields, server=server_part)),
             bench.api.write_credentials("w", "app", CredentialWrite({"token": "s3cret"})),

@@ -36,7 +36,7 @@ async def _registered(world: CheckedWorld, *tasks: str) -> BundleSlot:
     slot, start = await _started(world)
     assert slot.generation is not None
     world.supervisor.worker_ready(slot.generation.id, tasks)
-    await world.until_done(asyncio.wait_for(start, 5))
+    await world.until_done(asyncio.wait_for(start, 30))
     return slot
 
 
@@ -46,7 +46,7 @@ async def _refused(world: CheckedWorld, error: RoostError) -> BundleSlot:
     world.driver.alive[-1].stderr.feed_data(b"the module was refused\n")
     world.supervisor.worker_refused(slot.generation.id, error)
     world.driver.alive[-1].end(code=1)
-    await world.until_done(asyncio.wait_for(start, 5))
+    await world.until_done(asyncio.wait_for(start, 30))
     return slot
 
 
@@ -78,7 +78,7 @@ async def test_a_worker_that_loads_its_module_fails_nothing_yet(world: CheckedWo
         "its module is being loaded for 3 s; it has 30 s from its start to register"
     )
     await world.until_done(world.supervisor.stop("w", "app", actor="ops"))
-    await world.until_done(asyncio.wait_for(start, 5))
+    await world.until_done(asyncio.wait_for(start, 30))
 
 
 async def test_a_refused_hello_fails_the_handshake_with_the_way_out(world: CheckedWorld) -> None:
@@ -97,7 +97,7 @@ async def test_a_refused_hello_fails_the_handshake_with_the_way_out(world: Check
 
 async def test_a_worker_that_never_registers_fails_the_handshake(world: CheckedWorld) -> None:
     slot, start = await _started(world, BundleSettings(start_budget_s=0.05))
-    await world.until_done(asyncio.wait_for(start, 5))
+    await world.until_done(asyncio.wait_for(start, 30))
     report = await world.why(slot)
     assert first_failing(report) is WhyCheck.HANDSHAKE
     assert "waits for nothing while it is loaded" in step_of(report, WhyCheck.HANDSHAKE).way_out
@@ -108,7 +108,7 @@ async def test_a_module_that_is_not_found_is_told_with_what_mends_it(world: Chec
     process = world.driver.alive[-1]
     process.stderr.feed_data(b"ModuleNotFoundError: No module named 'jobs'\n")
     process.end(code=1)
-    await world.until_done(asyncio.wait_for(start, 5))
+    await world.until_done(asyncio.wait_for(start, 30))
     report = await world.why(slot)
     step = step_of(report, WhyCheck.SPAWN)
     assert first_failing(report) is WhyCheck.SPAWN

@@ -22,7 +22,7 @@ LAUNCHER = Path(wire.__file__).parent
 
 CORPUS = Path(__file__).with_name("corpus")
 
-BOUND_S = 60.0
+BOUND_S = 100.0
 """For one process, on a machine that is busy with other tests."""
 
 CREDENTIAL = "API_KEY"
@@ -79,6 +79,7 @@ def template(
     *,
     exclude: Iterable[str] = (),
     canary: bool = False,
+    environ_copied: bool = False,
     compare: bool = False,
     paths: Sequence[str] = (),
 ) -> TemplateReport:
@@ -97,6 +98,7 @@ def template(
         "hooks": False,
         "compare": compare,
         "canary": {"name": CREDENTIAL, "value": CREDENTIAL_VALUE} if canary else None,
+        "environ_copied": environ_copied,
     }
     env = app.environment
     if canary:

@@ -109,6 +109,32 @@ async def test_what_is_excluded_is_not_loaded_and_what_it_read_does_not_count(si
     assert [each.guard for each in built.made.findings] == ["environ_copy"]
 
 
+async def test_an_allowed_copy_sees_all_but_credentials_and_pins_the_environment(
+    site: Site,
+) -> None:
+    site.judge.copies = ("git",)
+    built = await site.built()
+    last = site.factory.plans[-1]
+    assert [plan.is_environ_copied for plan in site.factory.plans] == [True] * 3
+    seen = {name: value for name, value in ENV.items() if name != "TOKEN"}
+    assert dict(last.env) == seen | {"GIT_DIR": "/srv", "OTHER": "1"}
+    key = built.made.key
+    assert (key.copied_by, set(key.whole)) == (("git",), {*ENV, "GIT_DIR", "OTHER"})
+    start = site.bundle.start(ENV | {"GIT_DIR": "/srv", "OTHER": "1", "ROOST_MARK": "m"})
+    assert plan_of(built.made, start) == last
+
+
+async def test_an_allowed_module_that_is_left_out_for_another_reason_pins_nothing(
+    site: Site,
+) -> None:
+    site.judge.copies = ("git",)
+    site.judge.trace = Verdict((finding("output", GuardAction.EXCLUDE),), ("git",))
+    built = await site.built()
+    assert not any(plan.is_environ_copied for plan in site.factory.plans)
+    assert (built.made.key.copied_by, dict(built.made.key.whole)) == ((), {})
+    assert "OTHER" not in site.factory.plans[-1].env
+
+
 async def test_a_poisoned_module_is_excluded_too_and_the_template_made_anew(site: Site) -> None:
     site.judge.trace = Verdict((), ("git",))
 

@@ -308,6 +308,7 @@ def test_a_credential_among_the_programs_own_arguments_is_nobodys_business(
         ("-X", f"key={SECRET}", "server.py"),
         (f"--token={SECRET}", "server.py"),
         (f"{SECRET}.py",),
+        (f"../{SECRET}/gone.py",),
         ("-m", SECRET),
         ("-m", "roost.app", f"--directory={SECRET}"),
     ],

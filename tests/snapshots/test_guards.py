@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -136,27 +135,37 @@ def build(python: str, *names: str) -> Case:
 
 
 class Corpus:
-    """The cases of one interpreter, two of them built at a time and each once."""
+    """The cases of one interpreter, each built once, when it is asked for."""
 
-    def __init__(self, python: str, pool: ThreadPoolExecutor) -> None:
-        # The harmless ones are together, which each of them must bear.
-        self._controls = pool.submit(build, python, *CONTROLS)
-        self._hazards = {name: pool.submit(build, python, name) for name in HAZARDS}
+    def __init__(self, python: str) -> None:
+        self._python = python
+        self._built: dict[tuple[str, ...], Case] = {}
 
     def hazard(self, name: str) -> Case:
-        return self._hazards[name].result()
+        return self._case(name)
 
     def controls(self) -> Case:
-        return self._controls.result()
+        """Return what was found in the harmless ones, together: each of them must bear that."""
+        return self._case(*CONTROLS)
+
+    def _case(self, *names: str) -> Case:
+        if names not in self._built:
+            self._built[names] = build(self._python, *names)
+        return self._built[names]
 
 
-@pytest.fixture(scope="module", params=MINORS)
-def corpus(request: pytest.FixtureRequest) -> Iterator[Corpus]:
+# The tests of an interpreter share what was built, so they run in one process.
+GROUPED = [
+    pytest.param(minor, marks=pytest.mark.xdist_group(f"corpus-{minor}")) for minor in MINORS
+]
+
+
+@pytest.fixture(scope="module", params=GROUPED)
+def corpus(request: pytest.FixtureRequest) -> Corpus:
     python = interpreter(request.param)
     if python is None:
         pytest.skip(f"Python {request.param} is not installed")
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield Corpus(python, pool)
+    return Corpus(python)
 
 
 @pytest.mark.parametrize("name", HAZARDS)

@@ -144,6 +144,13 @@ APPS = {
     "empty": RealApp(script("import json\n")),
 }
 
+LIKE_OTHERS = ("mcp-server-time", "fastapi")
+"""They import what other apps of these import, so only the full size has them."""
+
+SIZED = [
+    pytest.param(name, marks=pytest.mark.soak) if name in LIKE_OTHERS else name for name in APPS
+]
+
 
 @cache
 def programs() -> Path | None:
@@ -182,7 +189,7 @@ def loaded_template(
 
 
 @pytest.mark.timeout(INSTALL_BOUND_S + 120)
-@pytest.mark.parametrize("name", APPS)
+@pytest.mark.parametrize("name", SIZED)
 def test_a_real_app_is_prepared_without_what_misbehaves(name: str, tmp_path: Path) -> None:
     folder = programs()
     if folder is None:

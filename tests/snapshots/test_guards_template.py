@@ -156,6 +156,17 @@ def test_a_canary_is_not_found_in_modules_that_do_not_look_for_it() -> None:
     assert template(corpus_app("fine_logger"), modules, canary=True).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [("environ_dict", False), ("native_getenv", True), ("native_posix", True)],
+)
+def test_a_canary_below_is_found_by_what_reads_there_and_is_in_no_allowed_copy(
+    name: str, is_found: bool
+) -> None:
+    problems = template(corpus_app(name), [name], canary=True, environ_copied=True).problems
+    assert {one.guard for one in problems} == ({"native_environ"} if is_found else set())
+
+
 def test_values_are_compared_as_digests_only(tmp_path: Path) -> None:
     source = (
         "WORD = 'rather-secret'\n\n\nclass Client:\n    word = 'rather-secret'\n    other = 1\n"

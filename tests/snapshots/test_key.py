@@ -10,6 +10,7 @@ from tests.support.snapshot_keys import ENV, BundleOnDisk
 
 from roost.models import Reason
 from roost.models.codec import to_json
+from roost.snapshots.backend import FORMAT
 from roost.snapshots.key import content_change, key_parts
 from roost.snapshots.stamps import first_change, stamps
 
@@ -157,7 +158,50 @@ def test_other_variables_and_new_credentials_change_nothing(bundle: BundleOnDisk
     assert bundle.change(key, env=ENV | {"TOKEN": "another", "OTHER": "1"}) is None
 
 
+WITHOUT_LEVEL = {name: value for name, value in ENV.items() if name != "LOG_LEVEL"}
+
+
+@pytest.mark.parametrize(
+    ("env", "credentials", "told_of"),
+    [
+        (ENV | {"EXTRA": "1"}, {"TOKEN"}, "EXTRA is set now"),
+        (WITHOUT_LEVEL, {"TOKEN"}, "LOG_LEVEL is not set any more"),
+        (ENV | {"PATH": "/usr/bin"}, {"TOKEN"}, "PATH has another value"),
+        (ENV | {"SECOND": "s3cret-2"}, {"TOKEN", "SECOND"}, "SECOND is set now"),
+        (ENV | {"TOKEN": "none"}, set(), "TOKEN has another value"),
+    ],
+)
+def test_the_whole_environment_counts_once_an_allowed_module_copies_it(
+    bundle: BundleOnDisk, env: dict[str, str], credentials: set[str], told_of: str
+) -> None:
+    key = bundle.key(allowed=("git.cmd",), copied_by=("git.cmd",))
+    change = bundle.change(key, env=env, credentials=frozenset(credentials), allowed=("git.cmd",))
+    assert told(change) == (
+        f"environment: {told_of}, and git.cmd copied all of it while it was loaded"
+    )
+    [part] = [part for part in key_parts(key) if part.what == "environment"]
+    assert part.sentence.endswith("because git.cmd copied all of them")
+
+
+def test_new_values_of_credentials_and_what_roost_sets_count_for_no_copy(
+    bundle: BundleOnDisk,
+) -> None:
+    key = bundle.key(allowed=("git",), copied_by=("git",))
+    env = ENV | {"TOKEN": "another-secret", "ROOST_MARK": "x/2"}
+    assert bundle.change(key, env=env, allowed=("git",)) is None
+
+
+def test_another_list_of_allowed_modules_is_told(bundle: BundleOnDisk) -> None:
+    key = bundle.key(allowed=("git", "settings"))
+    assert bundle.change(key, allowed=("git", "settings")) is None
+    change = told(bundle.change(key))
+    assert change.endswith("may copy the environment were git, settings, and are none")
+    assert key.digest != bundle.key().digest
+
+
 def test_no_value_of_any_variable_is_in_a_key(bundle: BundleOnDisk) -> None:
+    pinned = to_json(bundle.key(allowed=("git",), copied_by=("git",))).decode()
+    assert not [value for value in ("C.UTF-8", "quiet-level", "s3cret-value") if value in pinned]
     text = to_json(bundle.key()).decode()
     for value in ("C.UTF-8", "quiet-level", "s3cret-value", "TOKEN"):
         assert value not in text
@@ -185,7 +229,7 @@ def test_what_is_excluded_and_the_version_of_the_interpreter_are_in_the_digest(
         replace(key, exclude=("git",)).digest,
         replace(key, version="3.11.8").digest,
         replace(key, paths=("/x",)).digest,
-        replace(key, format=2).digest,
+        replace(key, format=FORMAT + 1).digest,
     }
     assert len(digests) == 5
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.node_programs import (
+    OTHER_NODE_PROBES,
     OTHER_NODES,
     build,
     built,
@@ -40,7 +41,7 @@ def server(name: str) -> str:
     return str(unpacked(name) / NODE_ENTRY.format(name))
 
 
-@pytest.mark.parametrize("name", ["everything", "filesystem"])
+@pytest.mark.parametrize("name", [pytest.param("everything", marks=pytest.mark.soak), "filesystem"])
 def test_a_real_server_is_started_with_its_compiled_code_and_answers_as_before(
     daemon: RealDaemon, name: str, tmp_path: Path
 ) -> None:
@@ -63,8 +64,16 @@ def test_a_program_that_npm_linked_is_prepared_too(daemon: RealDaemon) -> None:
     assert respawn(daemon, "memory") == "v8cache"
 
 
-@pytest.mark.parametrize("name", ["probe.cjs", "probe.mjs"])
-@pytest.mark.parametrize("by", ["node", "link", *OTHER_NODES])
+@pytest.mark.parametrize(
+    ("by", "name"),
+    [
+        ("node", "probe.cjs"),
+        ("node", "probe.mjs"),
+        ("link", "probe.cjs"),
+        pytest.param("link", "probe.mjs", marks=pytest.mark.soak),
+        *OTHER_NODE_PROBES,
+    ],
+)
 def test_a_prepared_program_finds_itself_as_in_a_plain_start(
     daemon: RealDaemon, tmp_path: Path, name: str, by: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from roost.clock import SystemClock
 from roost.drivers.base import DriverProcess, SpawnSpec
 from roost.models import Launch, Reason
 from roost.models.snapshot import SnapshotBackend, SnapshotState
-from roost.snapshots.backends import Backends
+from roost.snapshots.backends import Backends, Standbys
 from roost.snapshots.cold_start import ColdStart
 from roost.snapshots.entry import Entry, EntryKind
 from roost.snapshots.node_backend import NodeBackend, NodeParts
@@ -128,6 +129,40 @@ def test_what_cannot_be_prepared_is_told_with_the_way_out(
     assert told in found.sentence
 
 
+SECRET = "s3cr3t-of-the-bundle"
+
+
+def hiding(place: Path, *argv: str) -> Entry | Reason:
+    """Read a command line in which a credential stands, as an operator may allow."""
+    shown = tuple(word.replace(SECRET, "<token>") for word in argv)
+    return read_node_entry("shop", replace(launch(place, *argv), shown_argv=shown))
+
+
+def test_a_credential_among_the_programs_own_arguments_is_nobodys_business(tmp_path: Path) -> None:
+    node, main = fake_node(tmp_path), script(tmp_path)
+    found = hiding(tmp_path, node, main, f"--token={SECRET}")
+    assert isinstance(found, Entry)
+    assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (f"--title={SECRET}", "main.js"),
+        (f"--token={SECRET}", "main.js"),
+        (f"{SECRET}.js",),
+        (f"./{SECRET}/gone.js",),
+    ],
+)
+def test_a_credential_before_them_is_in_no_entry_and_in_no_reason(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    fake_node(tmp_path), script(tmp_path), script(tmp_path, f"{SECRET}.js")
+    found = hiding(tmp_path, "node", *words)
+    assert isinstance(found, Reason) and SECRET not in found.sentence
+    assert found.code == "credential_in_command"
+
+
 def test_the_default_way_follows_what_is_started_and_a_choice_comes_first(tmp_path: Path) -> None:
     node, main = fake_node(tmp_path), script(tmp_path)
     ways: tuple[NodeWay, ...] = (CodeCache(), Heap())
@@ -140,6 +175,13 @@ def test_the_default_way_follows_what_is_started_and_a_choice_comes_first(tmp_pa
     chosen = ColdStart("w", "shop", "1", launch(tmp_path, node, main), how=SnapshotBackend.HEAP)
     assert backends.of(chosen).kind is SnapshotBackend.HEAP
     assert backends.of(bundle.start()).kind is SnapshotBackend.ZYGOTE
+    parks: Any = type("Parks", (), {"kind": SnapshotBackend.STANDBY})
+    of_python, standby = parks(), parks()
+    backends = Backends((Standbys(of_python, standby),))
+    parked = ColdStart("w", "shop", "1", launch(tmp_path, node, main), how=SnapshotBackend.STANDBY)
+    assert backends.of(parked) is standby
+    chosen = replace(bundle.start(), how=SnapshotBackend.STANDBY)
+    assert backends.of(chosen) is of_python
     assert not is_node(launch(tmp_path, "npx", "server"))
 
 

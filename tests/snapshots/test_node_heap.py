@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.node_programs import (
-    OTHER_NODES,
+    OTHER_NODE_PROBES,
     QUICK,
     build,
     built,
@@ -56,7 +56,9 @@ def choose(daemon: RealDaemon, name: str, how: str = "v8snap") -> None:
     daemon.wire.send("PATCH", f"{daemon.path(name)}/settings", body)
 
 
-@pytest.mark.parametrize("name", ["everything", "filesystem", "memory"])
+@pytest.mark.parametrize(
+    "name", ["everything", pytest.param("filesystem", marks=pytest.mark.soak), "memory"]
+)
 def test_a_real_server_is_restored_from_a_heap_and_answers_as_before(
     daemon: RealDaemon, name: str, tmp_path: Path
 ) -> None:
@@ -76,8 +78,9 @@ def test_a_real_server_is_restored_from_a_heap_and_answers_as_before(
     daemon.post(f"{daemon.path(name)}/stop")
 
 
-@pytest.mark.parametrize("name", ["probe.cjs", "probe.mjs"])
-@pytest.mark.parametrize("version", ["", *OTHER_NODES])
+@pytest.mark.parametrize(
+    ("version", "name"), [("", "probe.cjs"), ("", "probe.mjs"), *OTHER_NODE_PROBES]
+)
 def test_a_restored_program_finds_itself_as_in_a_plain_start(
     daemon: RealDaemon, tmp_path: Path, name: str, version: str
 ) -> None:

@@ -220,3 +220,26 @@ async def test_an_interrupt_ends_a_restored_process_as_it_ends_a_plain_one(tmp_p
             ends.append(await ended(process))
         assert ends[0].out == "tidied\n" and ends[0].exit == "SIGINT"
         assert ends[1] == ends[0]
+
+
+async def test_what_the_compiler_warns_of_is_said_at_each_start(tmp_path: Path) -> None:
+    plan = script_plan(write(tmp_path, "script.py", "print(1 is 1)\n"))
+    async with open_lab() as lab:
+        template = await lab.template(plan)
+        spec = lab.spec(plan)
+        plain = await ended(await lab.plain(spec))
+        assert "SyntaxWarning" in plain.err
+        for _ in range(2):
+            assert await ended(await lab.restored(template, spec)) == plain
+
+
+async def test_a_script_that_was_changed_under_its_template_runs_as_it_is_now(
+    tmp_path: Path,
+) -> None:
+    script = write(tmp_path, "script.py", "print('one')\n")
+    plan = script_plan(script)
+    async with open_lab() as lab:
+        template = await lab.template(plan)
+        assert (await ended(await lab.restored(template, lab.spec(plan)))).out == "one\n"
+        write(tmp_path, "script.py", "print('two')\n")
+        assert (await ended(await lab.restored(template, lab.spec(plan)))).out == "two\n"

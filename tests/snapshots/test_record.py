@@ -12,6 +12,7 @@ from tests.support.snapshot_keys import BundleOnDisk
 from roost.models import Reason
 from roost.models.snapshot import SnapshotPhase, SnapshotState
 from roost.snapshots import record
+from roost.snapshots.backend import FORMAT
 from roost.snapshots.record import Attempt, Kept, RecordStore
 
 FAILED = Attempt(
@@ -100,7 +101,7 @@ def test_a_damaged_file_is_no_record(
 def test_another_format_is_told_as_such(tmp_path: Path, store: RecordStore, kept: Kept) -> None:
     store.save(kept)
     content = json.loads(file_of(tmp_path).read_bytes())
-    file_of(tmp_path).write_text(json.dumps(content | {"format": 2, "made": "of cheese"}))
+    file_of(tmp_path).write_text(json.dumps(content | {"format": FORMAT + 1, "made": "of cheese"}))
     assert "another version of Roost" in why_none(store)
 
 

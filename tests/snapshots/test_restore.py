@@ -324,6 +324,23 @@ async def test_a_start_that_needs_another_interpreter_is_not_made(sleeper: Path)
         await (await up(lab, template, sleeper)).stop(1, eof_first=False)
 
 
+async def test_a_start_that_cannot_show_its_mark_is_not_made(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "titled.py",
+        "stat = open('/proc/self/stat').read().rpartition(')')[2].split()\n"
+        "start, end = map(int, stat[47:49])\n"
+        "with open('/proc/self/mem', 'r+b', buffering=0) as memory:\n"
+        "    memory.seek(start)\n"
+        "    memory.write(bytes(end - start))\n",
+    )
+    plan = script_plan(write(tmp_path, "script.py", "import titled\n"), ["titled"])
+    async with open_lab() as lab:
+        template = await lab.template(plan)
+        with pytest.raises(RestoreFailed, match="cannot show whose process it is"):
+            await template.restore(lab.spec(plan))
+
+
 async def test_what_a_start_is_denied_ends_it_before_its_entry(sleeper: Path) -> None:
     plan = script_plan(sleeper)
     async with open_lab() as lab:

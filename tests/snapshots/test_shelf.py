@@ -15,6 +15,7 @@ from roost.errors import (
     SnapshotBusy,
     SnapshotFailed,
     SnapshotMissing,
+    SnapshotNotLoaded,
     SnapshotRefused,
     SnapshotStale,
     TemplateFailed,
@@ -234,10 +235,27 @@ async def test_after_three_losses_it_is_left_for_a_while(room: Room) -> None:
         await settle(lambda: room.view.is_warm)
     await lose_template(room)
     assert await room.cold_reason() == "given_up"
-    room.bundles.policies["time"] = SnapshotPolicy.REQUIRE
-    with pytest.raises(SnapshotMissing, match="SIGKILL"):
-        await room.prepare()
     room.clock.advance(LOSS_WINDOW_S + 1)
+    assert await room.cold_reason() == "not_loaded"
+
+
+async def test_a_start_that_needs_it_has_a_template_made_however_often_it_was_lost(
+    room: Room,
+) -> None:
+    await room.shelf.build(*AT)
+    room.bundles.policies["time"] = SnapshotPolicy.REQUIRE
+    for _ in range(LOSSES - 1):
+        await lose_template(room)
+        await settle(lambda: room.view.is_warm)
+    await lose_template(room)
+    room.backend.open_error = TemplateFailed("it ended with exit 1")
+    for _ in range(2):
+        opened = len(room.backend.opened)
+        with pytest.raises(SnapshotNotLoaded, match="exit 1; each try loads it again") as error:
+            await room.prepare()
+        assert "`roost snapshot policy time auto`" in error.value.message
+        assert len(room.backend.opened) == opened
+    room.backend.open_error = None
     assert (await room.prepare()).template is room.template
 
 

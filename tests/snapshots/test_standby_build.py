@@ -20,7 +20,6 @@ from tests.support.templates import holds_in_memory
 
 from roost.clock import SystemClock
 from roost.errors import Unavailable
-from roost.models import Reason
 from roost.models.snapshot import (
     GuardAction,
     SnapshotBackend,
@@ -141,13 +140,6 @@ async def test_nothing_waits_for_a_bundle_that_is_stopped(app: Path) -> None:
         with pytest.raises(Unavailable, match="loaded when it runs"):
             await backend.open(snapshot.made, replace(starts.start, should_run=False))
         assert marked_pids(bench.data_id) == ()
-
-
-async def test_a_program_of_node_is_told_the_way_that_there_is_for_it(app: Path) -> None:
-    async with open_standby() as (_, backend):
-        found = backend.entry(start_of(app, "node", str(app / "server.js")))
-        assert isinstance(found, Reason)
-        assert found.code == "no_standby" and "v8cache" in found.sentence
 
 
 class OneBundle:

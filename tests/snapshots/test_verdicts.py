@@ -85,8 +85,21 @@ def test_an_allowed_module_may_copy_the_environment_and_pins_it() -> None:
     trace = Trace(TRACE.modules, TRACE.imports, (hazard,), (EnvironmentRead("git", "API_KEY"),))
     judge = GuardJudge(allowed=frozenset({"git"}))
     assert judge.of_trace(trace, frozenset({"API_KEY"})) == Verdict()
-    assert judge.pinned(trace)
-    assert not GuardJudge().pinned(trace)
+    assert judge.allowed_copies(trace) == ("git",)
+    assert GuardJudge().allowed_copies(trace) == ()
+    assert GuardJudge(allowed=frozenset({"git", "other"})).allowed_copies(trace) == ("git",)
+
+
+def test_a_copy_names_the_command_that_allows_it() -> None:
+    trace = with_hazards(
+        Hazard("environ_copy", "git", "copied the whole environment"),
+        Hazard("environ_copy", None, "copied the whole environment"),
+        Hazard("arguments", "app", "used sys.argv"),
+    )
+    findings = GuardJudge(bundle="shop").of_trace(trace, NOBODY).findings
+    told = {f.module: f.sentence for f in findings}
+    assert "`roost set shop --snapshot-allow git` allows it" in str(told["git"])
+    assert "--snapshot-allow" not in f"{told[None]}{told['app']}"
 
 
 def test_an_allowed_module_is_still_excluded_for_what_else_it_does() -> None:
@@ -129,12 +142,10 @@ def test_a_module_that_fails_when_loaded_early_refuses_with_its_words_in_one_lin
     assert len(verdict.refusal.sentence) < 500
 
 
-def test_the_memory_of_an_allowed_module_is_no_problem() -> None:
-    hazard = Hazard("environ_copy", "git", "copied the whole environment")
+def test_what_reads_the_environment_below_python_is_refused_beside_an_allowed_copy() -> None:
     found = report(Hazard("native_environ", None, "left 2 copies of a credential in memory"))
-    trace = with_hazards(hazard)
-    assert GuardJudge().of_template(trace, found).refusal is not None
-    assert GuardJudge(allowed=frozenset({"git"})).of_template(trace, found) == Verdict()
+    trace = with_hazards(Hazard("environ_copy", "git", "copied the whole environment"))
+    assert GuardJudge(allowed=frozenset({"git"})).of_template(trace, found).refusal is not None
 
 
 def test_values_of_each_process_exclude_own_modules_and_warn_of_others() -> None:

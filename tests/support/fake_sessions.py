@@ -64,6 +64,9 @@ class FakeLink:
         self.ended.append(ended.code)
         self._over.set()
 
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        return (("initialize", "{}"), ("tools/list", "[]"))
+
     async def wait_idle(self) -> None:
         self.is_drained.set()
         await self._idle.wait()

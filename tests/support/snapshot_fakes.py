@@ -113,6 +113,8 @@ class FakeJudge:
     comparison: list[Verdict] = field(default_factory=list)
     """One for each comparison, then nothing."""
     credential_names: frozenset[str] = frozenset()
+    copies: tuple[str, ...] = ()
+    """Modules that were allowed to copy the environment and did."""
 
     def of_trace(self, trace: Trace, credential_names: frozenset[str]) -> Verdict:
         self.credential_names = credential_names
@@ -123,6 +125,9 @@ class FakeJudge:
 
     def of_comparison(self, trace: Trace, first: TemplateReport, second: TemplateReport) -> Verdict:
         return self.comparison.pop(0) if self.comparison else Verdict()
+
+    def allowed_copies(self, trace: Trace) -> tuple[str, ...]:
+        return self.copies
 
 
 class FakeTraceReader:

@@ -74,7 +74,14 @@ class BundleOnDisk:
         launch = Launch(argv, dict(env), str(self.script.parent), env_names=())
         return ColdStart("default", "time", version, launch, frozenset({"TOKEN"}))
 
-    def key(self, *, files: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Key:
+    def key(
+        self,
+        *,
+        files: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+        allowed: tuple[str, ...] = (),
+        copied_by: tuple[str, ...] = (),
+    ) -> Key:
         default = (str(self.script), str(self.package), str(self.root / "lib" / "json.py"))
         facts = KeyFacts(
             entry=self.entry,
@@ -86,13 +93,21 @@ class BundleOnDisk:
             files=files or default,
             reads=("LOG_LEVEL", "UNSET", "TOKEN"),
             exclude=exclude,
+            allowed=allowed,
+            copied_by=copied_by,
         )
         return make_key(facts, DIGEST_KEY)
 
     def change(
-        self, key: Key, *, entry: Entry | None = None, env: Mapping[str, str] = ENV
+        self,
+        key: Key,
+        *,
+        entry: Entry | None = None,
+        env: Mapping[str, str] = ENV,
+        credentials: frozenset[str] = frozenset({"TOKEN"}),
+        allowed: tuple[str, ...] = (),
     ) -> Reason | None:
-        return key_change(key, entry or self.entry, env, frozenset({"TOKEN"}), DIGEST_KEY)
+        return key_change(key, entry or self.entry, env, credentials, DIGEST_KEY, allowed)
 
     def made(self, version: str = "1.0") -> Made:
         return Made(

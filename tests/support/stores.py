@@ -19,7 +19,7 @@ from roost.store import SqlStore
 OWNER = "daemon-1"
 
 STORES: dict[str, Callable[[Path], SqlStore]] = {
-    "sqlite": lambda directory: SqlStore(f"sqlite+aiosqlite:///{directory / 'roost.db'}"),
+    "sqlite": lambda directory: SqlStore(f"sqlite:///{directory / 'roost.db'}"),
 }
 """How each implementation is made, still closed, for a directory of its own."""
 

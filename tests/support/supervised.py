@@ -44,10 +44,10 @@ from roost.models import (
     Transitioned,
 )
 from roost.supervision import BundleSlot, LogFiles, Starter, Supervisor
-from roost.supervision.ports import CredentialSource
+from roost.supervision.ports import CredentialSource, SnapshotSource
 from roost.supervision.prepare import Preparer
 
-BOUND_S = 5.0
+BOUND_S = 30.0
 
 T = TypeVar("T")
 
@@ -253,9 +253,15 @@ class World:
 
     Args:
         credentials: resolves credentials in place of `secrets`.
+        snapshots: says which starts use a snapshot; None for none.
     """
 
-    def __init__(self, tmp_path: Path, credentials: CredentialSource | None = None) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        credentials: CredentialSource | None = None,
+        snapshots: SnapshotSource | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.driver = FakeDriver()
         self.store = FakeStore()
@@ -274,6 +280,7 @@ class World:
             version="0",
             starts_at_once=4,
             preparer=Preparer(self.driver),
+            snapshots=snapshots,
         )
         self.sessions = starter._link_module = FakeSessions()  # type: ignore[assignment]
         self.supervisor = Supervisor(

@@ -43,9 +43,12 @@ def _respawn(
 def _change(given: Arguments) -> SettingsChange:
     _refuse_both(given, "after", "no-after")
     _refuse_both(given, "protected", "unprotected")
+    _refuse_both(given, "snapshot-allow", "no-snapshot-allow")
     after = () if given.has("no-after") else tuple(given.every("after")) or None
+    allowed: dict[str, Any] = {"snapshot_allow": ()} if given.has("no-snapshot-allow") else {}
     change = SettingsChange(
         **read_settings(given),
+        **allowed,
         snapshot_how=read_how(given),
         limits=read_limits(given),
         after=after,
@@ -76,6 +79,7 @@ VERBS = (
         (
             *OPTIONS,
             Option("--no-after", "", "wait for no other bundle"),
+            Option("--no-snapshot-allow", "", "let no module copy the environment any more"),
             Option("--protected", "", "refuse respawn, stop and removal without a reason"),
             Option("--unprotected", "", "lift that; asks for --force REASON"),
             Option("--force", "REASON", "why, where the bundle is protected; kept in the audit"),

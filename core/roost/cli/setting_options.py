@@ -40,6 +40,11 @@ OPTIONS = (
     Option("--snapshot", "POLICY", f"whether starts use a snapshot: {', '.join(_SNAPSHOTS)}"),
     Option("--snapshot-rebuild", "on|off", "build a stale snapshot again by itself"),
     Option("--snapshot-how", "HOW", f"what makes the snapshot: {', '.join(SNAPSHOT_HOWS)}"),
+    Option(
+        "--snapshot-allow",
+        "MODULE,...",
+        "modules that may copy the environment while a snapshot is loaded",
+    ),
     Option("--limit", "NAME=VALUE", f"one of {', '.join(LIMITS)}; K, M and G, or none; repeatable"),
 )
 
@@ -81,6 +86,8 @@ def read_settings(given: Arguments) -> dict[str, Any]:
         found["snapshot"] = SnapshotPolicy(_chosen("snapshot", snapshot, _SNAPSHOTS))
     if (rebuild := given.one("snapshot-rebuild")) is not None:
         found["snapshot_rebuild"] = _chosen("snapshot-rebuild", rebuild, ("on", "off")) == "on"
+    if (allowed := given.one("snapshot-allow")) is not None:
+        found["snapshot_allow"] = tuple(sorted({name.strip() for name in allowed.split(",")}))
     return found
 
 
@@ -158,7 +165,9 @@ def settings_facts(settings: dict[str, Any], after: list[str]) -> list[tuple[str
 def _snapshot(settings: dict[str, Any]) -> str:
     rebuilt = ", built again when it is stale" if settings["snapshot_rebuild"] else ""
     how = f", by {settings['snapshot_how']}" if settings.get("snapshot_how") else ""
-    return f"{settings['snapshot']}{how}{rebuilt}"
+    allowed = ", ".join(settings.get("snapshot_allow", ()))
+    copies = f", {allowed} may copy the environment" if allowed else ""
+    return f"{settings['snapshot']}{how}{rebuilt}{copies}"
 
 
 def _call_facts(settings: dict[str, Any]) -> Iterator[str]:

@@ -86,6 +86,7 @@ def _show(session: Session, given: Arguments) -> int:
         ("Findings", [_finding(found) for found in detail["findings"]]),
         ("Made from", [f"{part['what']}: {part['sentence']}" for part in detail["parts"]]),
         ("Left to each start", detail["excluded"]),
+        ("May copy the environment", detail["allowed"]),
         ("Variables read while it was loaded", detail["environment"]),
     ):
         if lines:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from roost.doctor import Surroundings, examine
 from roost.errors import BundleNotFound, StoreUnavailable, VaultUnavailable
 from roost.models import DoctorReport, Finding, Severity
 from roost.settings.daemon_settings import daemon_environment
@@ -31,6 +30,9 @@ class Checkup:
 
 
 async def _examine(engine: Engine) -> DoctorReport:
+    # Loaded when it is asked for: few daemons ever are.
+    from roost.doctor import Surroundings, examine
+
     around = Surroundings(engine.data_dir, daemon_environment(), running=engine.settings)
     outside = await asyncio.to_thread(examine, around)
     own = (await _vault(engine), _orphans(engine))

@@ -17,7 +17,6 @@ from roost.engine.facade_tasks import TaskVerbs
 from roost.engine.impact import check_action, impact_of
 from roost.engine.installs import discard_files
 from roost.engine.settings_changes import SettingsChanges
-from roost.engine.why import OrderedCheck
 from roost.errors import (
     BadInput,
     BundleProtected,
@@ -197,6 +196,9 @@ class Facade(InstallVerbs, RunVerbs, TaskVerbs, SnapshotVerbs):
         return self._engine.measurer.history(self._engine.supervisor.slot(workspace, name))
 
     async def why(self, workspace: str, name: str) -> WhyReport:
+        # Loaded when it is asked for: few daemons ever are.
+        from roost.engine.why import OrderedCheck
+
         engine = self._engine
         check = OrderedCheck(
             recipes=engine.recipes,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from roost.engine.facade_base import FacadeBase
-from roost.engine.imports import Imports
 from roost.engine.installs import Installs
 from roost.engine.upgrades import Upgrades
 from roost.models import (
@@ -18,6 +19,9 @@ from roost.models import (
     UpgradeOutcome,
     UpgradeRequest,
 )
+
+if TYPE_CHECKING:
+    from roost.engine.imports import Imports
 
 
 class InstallVerbs(FacadeBase):
@@ -76,4 +80,7 @@ class InstallVerbs(FacadeBase):
 
     @property
     def _imports(self) -> Imports:
+        # Loaded when it is asked for: few daemons ever are.
+        from roost.engine.imports import Imports
+
         return Imports(self._engine, self._installs, audit=self._audit)

@@ -14,15 +14,14 @@ from roost.clock import Clock
 from roost.drivers.base import Driver, DriverProcess, SpawnSpec
 from roost.errors import RoostError, Unavailable
 from roost.models import (
+    BundleKind,
     BundleRow,
     GenerationView,
     LiveGeneration,
     Reason,
     StartMode,
-    ToolView,
     Transition,
 )
-from roost.models.codec import to_json
 from roost.snapshots.backend import Answered, Template, TracedCommand
 from roost.snapshots.cold_start import ColdStart
 from roost.snapshots.environment import credential_names
@@ -106,8 +105,10 @@ class ShadowStarts:
             launch=resolved.launch,
             credentials=credential_names(resolved.launch.env, resolved.credentials.secrets),
             objection=objection,
+            wants_stdin=slot.definition.kind is BundleKind.MCP_STDIO,
             should_run=slot.should_run,
             how=slot.definition.settings.snapshot_how,
+            allowed=slot.definition.settings.snapshot_allow,
             resolved=resolved,
         )
 
@@ -141,13 +142,16 @@ class ShadowStarts:
             resolved = await self._starter.resolve(shadow)
         except Exception as error:
             raise _refused(shadow, error) from error
-        return await self._answered(shadow, replace(resolved, prepared=_Only(template)))
+        restored = replace(resolved, prepared=_Only(template))
+        return await self._answered(shadow, restored, "started from the snapshot, ")
 
-    async def _answered(self, shadow: BundleSlot, resolved: ResolvedStart) -> Answered:
+    async def _answered(
+        self, shadow: BundleSlot, resolved: ResolvedStart, how: str = ""
+    ) -> Answered:
         try:
             incarnation = await self._starter.launch(shadow, resolved)
         except Exception as error:
-            raise _refused(shadow, error) from error
+            raise _refused(shadow, error, how) from error
         try:
             return Answered(incarnation.generation.ready_ms or 0, _answers(incarnation))
         finally:
@@ -218,16 +222,18 @@ class _Forgotten:
 def _answers(incarnation: Incarnation) -> tuple[tuple[str, str], ...]:
     """Return what can be asked of a ready process without making it work."""
     link = incarnation.link
-    if link is None:
-        return ()
-    tools: tuple[ToolView, ...] = link.tools
-    listed = to_json(sorted(tools, key=lambda tool: tool.name)).decode()
-    return (("protocol", link.era), ("tools", listed))
+    return () if link is None else (("protocol", link.era), *link.answers())
 
 
-def _refused(shadow: BundleSlot, error: Exception) -> RoostError:
-    """Return the failure of a start as an error, in a sentence without credentials."""
+def _refused(shadow: BundleSlot, error: Exception, how: str = "") -> RoostError:
+    """Return the failure of a start as an error, in a sentence without credentials.
+
+    Args:
+        shadow: whose start it was.
+        error: how it failed.
+        how: begins the sentence where it was no plain start.
+    """
     if isinstance(error, RoostError):
         return error
     failed = as_failure(shadow, error)
-    return Unavailable(shadow.scrubber.text(failed.sentence))
+    return Unavailable(how + shadow.scrubber.text(failed.sentence))

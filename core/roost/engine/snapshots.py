@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,17 @@ from roost import __version__
 from roost.bundles.installers import Installers
 from roost.clock import Clock
 from roost.drivers import LocalDriver
-from roost.drivers.base import DriverProcess, SpawnSpec
 from roost.engine.build_tools import BuildTools
+from roost.engine.restored_start import RestoredStart
 from roost.engine.shadow_starts import ResolvedColdStart, ShadowStarts
 from roost.errors import (
     BundleNotFound,
     Refused,
-    RestoreFailed,
     RoostError,
+    SnapshotBusy,
     SnapshotFailed,
     SnapshotRefused,
+    SnapshotStale,
     Unavailable,
 )
 from roost.models import (
@@ -40,7 +42,7 @@ from roost.models import (
     StartMode,
 )
 from roost.snapshots.backend import Answered, Template, TracedCommand
-from roost.snapshots.backends import Backends
+from roost.snapshots.backends import Backends, Standbys
 from roost.snapshots.cold_start import ColdStart
 from roost.snapshots.environment import credential_names
 from roost.snapshots.node_backend import NodeBackend, NodeParts
@@ -48,6 +50,7 @@ from roost.snapshots.node_cache import CACHE_REJECTED, CodeCache
 from roost.snapshots.node_files import NodeFiles
 from roost.snapshots.node_heap import Heap
 from roost.snapshots.node_runtime import NodeRuntimes
+from roost.snapshots.node_standby import NodeStandby
 from roost.snapshots.record import RecordStore
 from roost.snapshots.shelf import Shelf
 from roost.snapshots.standby import PythonStandby
@@ -165,15 +168,27 @@ class Snapshots:
             RoostError: the bundle is only started from its snapshot, which cannot be used.
         """
         slot = self._find(workspace, bundle)
-        policy = slot.definition.settings.snapshot
-        names = credential_names(launch.env, secrets)
-        how = slot.definition.settings.snapshot_how
-        start = ColdStart(workspace, bundle, version, launch, names, objection_to(slot), how)
-        prepared = await self._shelf.prepare(start)
-        view = self._shelf.view(workspace, bundle)
-        is_rejected = view.reason is not None and view.reason.code == CACHE_REJECTED
-        wants_another = is_rejected or slot.definition.settings.snapshot_rebuild
-        if view.state is SnapshotState.STALE and wants_another:
+        settings = slot.definition.settings
+        start = ColdStart(
+            workspace,
+            bundle,
+            version,
+            launch,
+            credential_names(launch.env, secrets),
+            objection_to(slot),
+            how=settings.snapshot_how,
+            allowed=settings.snapshot_allow,
+        )
+        try:
+            prepared = await self._shelf.prepare(start)
+        except SnapshotStale:
+            if not self._is_built_again(slot):
+                raise
+            # It is started from its snapshot alone, so the build cannot wait for its start.
+            self._own(self._rebuild(workspace, bundle))
+            raise SnapshotBusy(bundle) from None
+        is_stale = self._shelf.view(workspace, bundle).state is SnapshotState.STALE
+        if is_stale and self._is_built_again(slot):
             self._stale.add((workspace, bundle))
         if prepared.template is None:
             return None
@@ -183,7 +198,7 @@ class Snapshots:
             bundle,
             prepared.template,
             mode=StartMode(prepared.backend),
-            is_required=policy is SnapshotPolicy.REQUIRE,
+            is_required=settings.snapshot is SnapshotPolicy.REQUIRE,
         )
 
     def failed(self, workspace: str, bundle: str, sentence: str) -> None:
@@ -209,8 +224,10 @@ class Snapshots:
 
     async def detail(self, workspace: str, name: str) -> SnapshotDetail:
         """Return everything about a bundle's snapshot."""
-        await self._view(self._find(workspace, name))
-        return self._shelf.detail(workspace, name)
+        slot = self._find(workspace, name)
+        await self._view(slot)
+        allowed = slot.definition.settings.snapshot_allow
+        return replace(self._shelf.detail(workspace, name), allowed=allowed)
 
     async def build(self, workspace: str, name: str) -> SnapshotView:
         """Build a bundle's snapshot; a guard's refusal and a build that broke off are results.
@@ -279,6 +296,12 @@ class Snapshots:
             logger.debug("the start of %s cannot be looked at: %s", slot.label, error)
             return view
 
+    def _is_built_again(self, slot: BundleSlot) -> bool:
+        """Whether a stale snapshot is built again without anybody asking for it."""
+        reason = self._shelf.view(*slot.key).reason
+        is_rejected = reason is not None and reason.code == CACHE_REJECTED
+        return is_rejected or slot.definition.settings.snapshot_rebuild
+
     async def _seed(self, slot: BundleSlot) -> None:
         """Take over how long starts of earlier daemons took, once."""
         if slot.key in self._seeded:
@@ -306,6 +329,8 @@ class Snapshots:
     async def _rebuild(self, workspace: str, name: str) -> None:
         try:
             await self._shelf.build(workspace, name)
+        except SnapshotBusy:
+            return  # one is under way
         except RoostError as error:
             logger.warning("the snapshot of %s/%s was not built again: %s", workspace, name, error)
 
@@ -313,49 +338,6 @@ class Snapshots:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class RestoredStart:
-    """A snapshot that a start is to use; meets `roost.supervision.ports.PreparedStart`."""
-
-    def __init__(
-        self,
-        shelf: Shelf,
-        workspace: str,
-        name: str,
-        template: Template,
-        *,
-        mode: StartMode,
-        is_required: bool,
-    ) -> None:
-        self._shelf = shelf
-        self._workspace = workspace
-        self._name = name
-        self._template = template
-        self.mode = mode
-        self.is_required = is_required
-
-    async def spawn(self, spec: SpawnSpec) -> DriverProcess:
-        """Start a process from it; where there may be no cold start, from its next template too.
-
-        Raises:
-            RestoreFailed: it started none; its template is made again in the background.
-            SnapshotMissing: its next template did not come up.
-        """
-        try:
-            return await self._restored(self._template, spec)
-        except RestoreFailed:
-            if not self.is_required:
-                raise
-        template = await self._shelf.loaded(self._workspace, self._name)
-        return await self._restored(template, spec)
-
-    async def _restored(self, template: Template, spec: SpawnSpec) -> DriverProcess:
-        try:
-            return await template.restore(spec)
-        except RestoreFailed as failed:
-            self._shelf.restore_refused(self._workspace, self._name, template, failed.message)
-            raise
 
 
 class _Tracer:
@@ -456,9 +438,10 @@ async def make_snapshots(
         ),
         runtimes=NodeRuntimes(),
     )
+    of_python = PythonStandby(driver, data_id, digest_key, clock)
     loaded = (
         Zygote(driver, data_id, digest_key, clock),
-        PythonStandby(driver, data_id, digest_key, clock),
+        Standbys(of_python, NodeStandby(parts, driver)),
     )
     on_disk = (NodeBackend(CodeCache(), parts), NodeBackend(Heap(), parts))
     shelf = Shelf(

@@ -191,9 +191,9 @@ async def open_vault(
     """
     given, previous = settings.vault_key, settings.vault_key_previous
     choice = KeyChoice(
-        given=given.get_secret_value() if given else None,
+        given=given.text if given else None,
         given_file=settings.vault_key_file,
-        previous=previous.get_secret_value() if previous else None,
+        previous=previous.text if previous else None,
         store=settings.vault_key_store,
     )
     is_empty = remembers_keys(directory) or not await store.credentials.key_ids()

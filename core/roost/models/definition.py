@@ -171,6 +171,9 @@ class BundleSettings:
     what runs of it."""
     snapshot_how: SnapshotBackend | None = None
     """What makes the snapshot; None leaves that to what the bundle starts."""
+    snapshot_allow: tuple[str, ...] = ()
+    """Python modules that may copy the whole environment while a snapshot is loaded, sorted. Any
+    other environment than in the build makes a start cold then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class SettingsChange:
     snapshot: SnapshotPolicy | None = None
     snapshot_rebuild: bool | None = None
     snapshot_how: SnapshotHow | None = None
+    snapshot_allow: tuple[str, ...] | None = None
+    """Python modules that may copy the whole environment; empty allows none."""
     limits: dict[str, int | None] = field(default_factory=dict)
     """Limits to set, by their names in `ResourceLimits`; None lifts one."""
     after: tuple[str, ...] | None = None

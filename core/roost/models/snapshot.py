@@ -132,5 +132,7 @@ class SnapshotDetail:
     excluded: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     """Names of variables that were read while it was loaded: another value means a cold start."""
+    allowed: tuple[str, ...] = ()
+    """Modules that may copy the whole environment, as the bundle is set."""
     phases_ms: tuple[tuple[SnapshotPhase, int], ...] = ()
     """How long each phase of the last build took."""

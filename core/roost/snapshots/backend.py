@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from roost.snapshots.entry import Entry
     from roost.snapshots.record import Attempt, Made
 
-FORMAT = 1
+FORMAT = 2
 """Of the trace, of the specs that the launcher reads, and of the record on disk."""
 
 
@@ -74,7 +74,7 @@ class Answered:
     ready_ms: int
     """From spawn to readiness."""
     answers: tuple[tuple[str, str], ...] = ()
-    """What the bundle answered, by question, as canonical text: ``("tools", "[...]")``."""
+    """What the bundle answered, by question, as canonical text: ``("tools/list", "[...]")``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,9 @@ class TemplatePlan:
     """Modules that are left to each start; loading one ends as `TemplateReport.poisoned`."""
     canary: tuple[str, str] | None = None
     """A made-up credential to put into the environment and to search for afterwards."""
+    is_environ_copied: bool = False
+    """Whether a module is allowed to copy `os.environ`. It is without the canary then, which is
+    found by what reads below it, and without Roost's own variables, which are the template's."""
     compare: bool = False
     """Whether the report is to hold `reprs`; the hash seed is fixed then."""
 
@@ -122,6 +125,8 @@ class TemplateReport:
     import_ms: int = 0
     reprs: Mapping[str, str] | None = None
     """Simple values of modules and classes by dotted name, where the plan asked to compare."""
+    reads: tuple[str, ...] = ()
+    """Variables that were read while it was loaded, where it watches that itself."""
 
 
 class Template(Protocol):
@@ -212,6 +217,10 @@ class Judge(Protocol):
 
     def of_comparison(self, trace: Trace, first: TemplateReport, second: TemplateReport) -> Verdict:
         """Judge what differs between two templates of the same plan."""
+        ...
+
+    def allowed_copies(self, trace: Trace) -> tuple[str, ...]:
+        """Return the modules that copied the whole environment and were allowed to, sorted."""
         ...
 
 

@@ -136,7 +136,9 @@ class Builder:
 def plan_of(made: Made, start: ColdStart) -> TemplatePlan:
     """Return how the template of a snapshot is made again."""
     key = made.key
-    return _plan(key.entry, key.paths, start, made.modules, key.exclude, tuple(key.reads))
+    seen = (*key.reads, *key.whole)
+    plan = _plan(key.entry, key.paths, start, made.modules, key.exclude, seen)
+    return replace(plan, is_environ_copied=bool(key.copied_by))
 
 
 def problem_names(report: TemplateReport) -> tuple[tuple[str, str | None], ...]:
@@ -284,7 +286,9 @@ class _Build:
         subject = self._subject
         entry, paths = subject.entry, subject.interpreter.paths
         exclude = tuple(sorted(self._exclude))
-        return _plan(entry, paths, subject.start, self._modules(trace), exclude, self._reads(trace))
+        modules, reads = self._modules(trace), self._reads(trace)
+        plan = _plan(entry, paths, subject.start, modules, exclude, reads)
+        return replace(plan, is_environ_copied=bool(self._copied_by(trace)))
 
     def _modules(self, trace: Trace) -> tuple[str, ...]:
         left = {MAIN} | self._exclude | self._not_found
@@ -292,8 +296,15 @@ class _Build:
 
     def _reads(self, trace: Trace) -> tuple[str, ...]:
         """Return the names that modules in the template read while they are loaded."""
+        if self._copied_by(trace):
+            return tuple(sorted(self._subject.start.launch.env))
         reads = (read for read in trace.environment if read.module not in self._exclude)
         return tuple(sorted({read.name for read in reads}))
+
+    def _copied_by(self, trace: Trace) -> tuple[str, ...]:
+        """Return the modules in the template that copy the whole environment, as they may."""
+        copying = self._parts.judge.allowed_copies(trace)
+        return tuple(name for name in copying if name not in self._exclude)
 
     def _key(self, trace: Trace) -> Key:
         subject = self._subject
@@ -310,6 +321,8 @@ class _Build:
             files=tuple(sorted(files)),
             reads=self._reads(trace),
             exclude=tuple(sorted(self._exclude)),
+            allowed=subject.start.allowed,
+            copied_by=self._copied_by(trace),
         )
         return make_key(facts, subject.digest_key)
 
@@ -317,7 +330,13 @@ class _Build:
         """Publish nothing whose sources changed after they were looked at."""
         start, entry = self._subject.start, self._subject.entry
         change = await asyncio.to_thread(
-            key_change, key, entry, start.launch.env, start.credentials, self._subject.digest_key
+            key_change,
+            key,
+            entry,
+            start.launch.env,
+            start.credentials,
+            self._subject.digest_key,
+            start.allowed,
         )
         if change is not None:
             raise _Ended(

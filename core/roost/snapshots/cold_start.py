@@ -21,6 +21,10 @@ class ColdStart:
     """Why it takes no part, whatever it starts."""
     how: SnapshotBackend | None = None
     """What is to make its snapshot; None leaves that to what it starts."""
+    allowed: tuple[str, ...] = ()
+    """Modules that may copy the whole environment while they are loaded, sorted."""
+    wants_stdin: bool = False
+    """Whether its process is spoken to on its standard input."""
     should_run: bool = True
     """Whether the bundle is wanted to run."""
 

@@ -21,7 +21,7 @@ class Readiness(StrEnum):
     LOADING = auto()
     """It is not there now, and can be made."""
     GIVEN_UP = auto()
-    """It was lost so often that it is not made for a while."""
+    """It was lost so often that for a while it is made only for starts that need it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,11 @@ def _obstacle(standing: Standing) -> Reason | None:
 def _use(standing: Standing, is_required: bool) -> Decision:
     if standing.readiness is Readiness.WARM:
         return Restore()
-    if standing.readiness is Readiness.GIVEN_UP:
-        why = standing.trouble or "its template ended again and again"
-        if is_required:
-            return Refuse(SnapshotMissing(standing.bundle, why))
-        return Cold(Reason("given_up", why))
     if is_required:
         return Load()
+    if standing.readiness is Readiness.GIVEN_UP:
+        why = standing.trouble or "its template ended again and again"
+        return Cold(Reason("given_up", why))
     return Cold(Reason(NOT_LOADED, "its template is not loaded; it is being loaded for later"))
 
 

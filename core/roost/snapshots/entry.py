@@ -79,23 +79,35 @@ def read_entry(name: str, launch: Launch) -> Entry | Reason:
     """
     if not launch.argv:
         return Reason("elsewhere", "it runs somewhere else, so Roost starts no process of it")
-    found = _read(name, launch)
-    if _tells_a_credential(found, launch):
-        return Reason(
-            "credential_in_command",
-            "a credential stands in its command before the program's own arguments, and what is "
-            "kept of a snapshot names these words; give it to the program in a variable",
-        )
-    return found
+    return without_credential(_read(name, launch), launch)
 
 
-def _tells_a_credential(found: Entry | Reason, launch: Launch) -> bool:
-    """Whether what was read repeats a word that may not be shown."""
+def without_credential(found: Entry | Reason, launch: Launch) -> Entry | Reason:
+    """Return what was read of a command, or a refusal if it repeats a word that may not be shown.
+
+    Args:
+        found: names the interpreter, its flags and the program, or words of the command.
+        launch: the command.
+    """
     pairs = zip(launch.argv, launch.told_argv, strict=True)
     hidden = {at: word for at, (word, told) in enumerate(pairs) if word != told}
     if isinstance(found, Reason):
-        return any(word in found.sentence for word in hidden.values())
-    return any(at <= found.own_argv or found.kind is EntryKind.APP for at in hidden)
+        is_told = any(_stands_in(found.sentence, word) for word in hidden.values())
+    else:
+        is_told = any(at <= found.own_argv or found.kind is EntryKind.APP for at in hidden)
+    if not is_told:
+        return found
+    return Reason(
+        "credential_in_command",
+        "a credential stands in its command before the program's own arguments, and what is "
+        "kept of a snapshot names these words; give it to the program in a variable",
+    )
+
+
+def _stands_in(sentence: str, word: str) -> bool:
+    """Whether a sentence tells a word, or the path that it is."""
+    forms = (word, os.path.normpath(f"/{word}").lstrip("/"))
+    return any(form and form in sentence for form in forms)
 
 
 def _read(name: str, launch: Launch) -> Entry | Reason:

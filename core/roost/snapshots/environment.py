@@ -72,6 +72,20 @@ def counted_reads(names: Iterable[str], credentials: frozenset[str]) -> tuple[st
     return tuple(sorted({name for name in own if not is_startup_name(name)}))
 
 
+def whole_environment(
+    env: Mapping[str, str], credentials: frozenset[str], key: bytes
+) -> dict[str, str]:
+    """Return a keyed digest of every variable; one that holds a credential counts by its name.
+
+    Those that Roost sets anew for every process are left out.
+    """
+    return {
+        name: digest_value(key, name, None if name in credentials else env[name])
+        for name in sorted(env)
+        if not name.startswith(_OWN_PREFIX)
+    }
+
+
 def digest_value(key: bytes, name: str, value: str | None) -> str:
     """Return the keyed digest of a variable's value, or of its absence."""
     told = b"-" if value is None else b"+" + value.encode("utf-8", "surrogateescape")

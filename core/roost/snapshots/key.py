@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roost.models import Reason
 from roost.models.codec import to_json
 from roost.models.snapshot import SnapshotPart
 from roost.snapshots.backend import FORMAT
 from roost.snapshots.entry import Entry, EntryKind
-from roost.snapshots.environment import counted_reads, digest_value, is_startup_name
+from roost.snapshots.environment import (
+    counted_reads,
+    digest_value,
+    is_startup_name,
+    whole_environment,
+)
 from roost.snapshots.interpreter import Interpreter
+from roost.snapshots.looks import Look, Looks
 from roost.snapshots.packages import Distribution, counted_entries, owning_distributions
 from roost.snapshots.stamps import FileStamp, first_change, first_other_content, stamps
 
@@ -50,6 +56,12 @@ class Key:
     reads: Mapping[str, str]
     """Digests of variables that were read while modules were loaded, set or not."""
     exclude: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+    """Modules that were allowed to copy the whole environment, whether they do or not."""
+    copied_by: tuple[str, ...] = ()
+    """Those of them that do, so that the whole environment counts."""
+    whole: Mapping[str, str] = field(default_factory=dict)
+    """Digests of all variables where one of `copied_by` has seen them."""
     format: int = FORMAT
 
     @property
@@ -74,6 +86,8 @@ class KeyFacts:
     """Of these modules."""
     reads: tuple[str, ...]
     exclude: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+    copied_by: tuple[str, ...] = ()
 
 
 def make_key(facts: KeyFacts, digest_key: bytes) -> Key:
@@ -107,6 +121,11 @@ def make_key(facts: KeyFacts, digest_key: bytes) -> Key:
             for name in counted_reads(facts.reads, facts.credentials)
         },
         exclude=facts.exclude,
+        allowed=facts.allowed,
+        copied_by=facts.copied_by,
+        whole=whole_environment(facts.env, facts.credentials, digest_key)
+        if facts.copied_by
+        else {},
     )
 
 
@@ -116,6 +135,8 @@ def key_change(
     env: Mapping[str, str],
     credentials: frozenset[str],
     digest_key: bytes,
+    allowed: tuple[str, ...] = (),
+    looks: Looks | None = None,
 ) -> Reason | None:
     """Return what is not as it was, cheapest first; blocks for the look at every file.
 
@@ -125,16 +146,27 @@ def key_change(
         env: its whole environment.
         credentials: names in it that hold one.
         digest_key: of the data directory.
+        allowed: modules that may copy the whole environment, sorted.
+        looks: what other starts look with, to share what each of them finds.
     """
     if key.entry != entry:
         return _entry_change(key.entry, entry)
+    if key.allowed != allowed:
+        was, now = (", ".join(names) or "none" for names in (key.allowed, allowed))
+        told = f"allowed: modules that may copy the environment were {was}, and are {now}"
+        return Reason("allowed", told)
     variable = _other_variable(key, env, credentials, digest_key)
     if variable is not None:
         return Reason("environment", f"environment: {variable}")
+    with (looks or Looks()).look() as look:
+        return _file_change(key, look)
+
+
+def _file_change(key: Key, look: Look) -> Reason | None:
     for part, before in _stamped(key):
-        if (change := first_change(before)) is not None:
+        if (change := first_change(before, look.stat)) is not None:
             return Reason(part, f"{part}: {change}")
-    entries = counted_entries(_places(entry, key.paths), set(key.names))
+    entries = counted_entries(_places(key.entry, key.paths), set(key.names), look.names)
     if new := sorted(set(entries) - set(key.entries)):
         return Reason("paths", f"paths: {new[0]} is new, and decides what is loaded")
     return None
@@ -157,6 +189,8 @@ def key_parts(key: Key) -> tuple[SnapshotPart, ...]:
 def _parts(key: Key, packages: int, own: int) -> tuple[SnapshotPart, ...]:
     told = ", ".join(key.variables) or "none is set"
     read = ", ".join(key.reads) or "none"
+    if key.copied_by:
+        read += f", and no other is set, because {', '.join(key.copied_by)} copied all of them"
     locked = ", ".join(each.path for each in key.lockfiles) or "there is none"
     return (
         SnapshotPart("entry", str(key.entry)),
@@ -199,10 +233,27 @@ def _other_variable(
     for name in sorted({*key.variables, *now}):
         if key.variables.get(name) != now.get(name):
             return f"{name} has another value"
+    if key.copied_by and (change := _whole_change(key, env, credentials, digest_key)):
+        return f"{change}, and {', '.join(key.copied_by)} copied all of it while it was loaded"
     for name, digest in key.reads.items():
         if name not in credentials and digest_value(digest_key, name, env.get(name)) == digest:
             continue
         return f"{name}, which is read while it is loaded, has another value"
+    return None
+
+
+def _whole_change(
+    key: Key, env: Mapping[str, str], credentials: frozenset[str], digest_key: bytes
+) -> str | None:
+    """Return the first variable that is more, less or another than in the whole environment."""
+    now = whole_environment(env, credentials, digest_key)
+    for name in sorted({*key.whole, *now}):
+        if name not in now:
+            return f"{name} is not set any more"
+        if name not in key.whole:
+            return f"{name} is set now"
+        if now[name] != key.whole[name]:
+            return f"{name} has another value"
     return None
 
 

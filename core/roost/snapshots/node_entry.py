@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from roost.models import Launch, Reason
-from roost.snapshots.entry import Entry, EntryKind
+from roost.snapshots.entry import Entry, EntryKind, without_credential
 from roost.snapshots.shebang import interpreter_line
 
 _NODE = re.compile(r"^node(js)?(-?\d+(\.\d+)*)?$")
@@ -49,6 +49,10 @@ def read_node_entry(name: str, launch: Launch) -> Entry | Reason:
     """
     if not launch.argv:
         return Reason("elsewhere", "it runs somewhere else, so Roost starts no process of it")
+    return without_credential(_read(name, launch), launch)
+
+
+def _read(name: str, launch: Launch) -> Entry | Reason:
     program = launch.argv[0]
     if os.path.basename(program) in _WRAPPERS:
         return _wrapped(name, program)

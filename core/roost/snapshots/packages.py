@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 _DIST_INFO = ".dist-info"
@@ -37,7 +37,11 @@ def owning_distributions(
     return tuple(sorted(found, key=lambda each: (each.name, each.record)))
 
 
-def counted_entries(paths: Collection[str], modules: Collection[str]) -> tuple[str, ...]:
+def counted_entries(
+    paths: Collection[str],
+    modules: Collection[str],
+    listed: Callable[[str], list[str]] = os.listdir,
+) -> tuple[str, ...]:
     """Return what the directories of a path hold that decides what is loaded, sorted.
 
     That are ``.pth`` files, which the interpreter reads at every start, and whatever a module of
@@ -46,11 +50,12 @@ def counted_entries(paths: Collection[str], modules: Collection[str]) -> tuple[s
     Args:
         paths: directories, or archives, in which nothing is looked for.
         modules: names of modules without a dot.
+        listed: returns what one directory holds.
     """
     return tuple(
         os.path.join(path, name)
         for path in sorted(set(paths))
-        for name in sorted(_names(path))
+        for name in sorted(_names(path, listed))
         if name.endswith(".pth") or _may_be(name, modules)
     )
 
@@ -84,8 +89,8 @@ def _read(record: str, info: str, inside: Collection[str]) -> Distribution | Non
     return Distribution(name, version, record, hashlib.sha256(data).hexdigest())
 
 
-def _names(directory: str) -> list[str]:
+def _names(directory: str, listed: Callable[[str], list[str]] = os.listdir) -> list[str]:
     try:
-        return os.listdir(directory)
+        return listed(directory)
     except OSError:
         return []

@@ -11,7 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from roost.clock import Clock
-from roost.errors import RoostError, SnapshotMissing
+from roost.errors import (
+    Refused,
+    RoostError,
+    SnapshotMissing,
+    SnapshotNotLoaded,
+    SnapshotStale,
+)
 from roost.models import Reason, StartMode
 from roost.models.snapshot import (
     SnapshotBackend,
@@ -108,6 +114,7 @@ class Shelf:
         Raises:
             SnapshotMissing, SnapshotStale, SnapshotRefused, SnapshotBusy: the bundle is only
                 started from its snapshot, which cannot be used.
+            SnapshotNotLoaded: its template does not come up.
         """
         item = self._item(start.workspace, start.name)
         if self._upkeep.policy(item) is SnapshotPolicy.OFF:
@@ -128,7 +135,8 @@ class Shelf:
         """Return the template of a bundle that is only started from it, once it is there.
 
         Raises:
-            SnapshotMissing: it does not come up.
+            SnapshotMissing, SnapshotStale: there is nothing to make it from any more.
+            SnapshotNotLoaded: it does not come up.
         """
         return await self._loaded(self._item(workspace, name))
 
@@ -295,6 +303,10 @@ class Shelf:
 
     async def _loaded(self, item: ShelfItem) -> Template:
         try:
-            return await item.warmth.wait()
-        except RoostError as error:
+            return await item.warmth.wait(insists=True)
+        except SnapshotStale:
+            raise
+        except Refused as error:
             raise SnapshotMissing(item.name, error.message) from error
+        except RoostError as error:
+            raise SnapshotNotLoaded(item.name, error.message) from error

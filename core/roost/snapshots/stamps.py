@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,9 +37,15 @@ def stamps(paths: Iterable[str], *, with_content: bool = False) -> tuple[FileSta
     return tuple(each for each in found if each is not None)
 
 
-def first_change(before: Sequence[FileStamp]) -> str | None:
-    """Return what happened to the first file that is not as it was, in words."""
-    stat = os.stat  # looked up once: this runs over a thousand files at every start
+def first_change(
+    before: Sequence[FileStamp], stat: Callable[[str], os.stat_result] = os.stat
+) -> str | None:
+    """Return what happened to the first file that is not as it was, in words.
+
+    Args:
+        before: the files as they were.
+        stat: looks at one.
+    """
     for each in before:
         try:
             now = stat(each.path)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
+from functools import partial
 
 from roost.models import StartMode
 from roost.models.snapshot import StartTimes
@@ -16,7 +17,8 @@ class StartLog:
     """The newest starts of one bundle, by mode."""
 
     def __init__(self) -> None:
-        self._newest: dict[StartMode, deque[int]] = {m: deque(maxlen=KEPT) for m in StartMode}
+        # Made when they are needed: an empty deque has room for 64 already, and most stay empty.
+        self._newest: dict[StartMode, deque[int]] = defaultdict(partial(deque, maxlen=KEPT))
 
     def add(self, mode: StartMode, ready_ms: int) -> None:
         """Count a start; the oldest is forgotten."""
@@ -28,7 +30,7 @@ class StartLog:
 
     def times(self, mode: StartMode) -> StartTimes:
         """Return how long the starts of a mode took."""
-        ordered = sorted(self._newest[mode])
+        ordered = sorted(self._newest.get(mode, ()))
         if not ordered:
             return StartTimes(0)
         return StartTimes(len(ordered), _percentile(ordered, 50), _percentile(ordered, 95))

@@ -13,6 +13,7 @@ from roost.models import Reason
 from roost.models.snapshot import SnapshotBackend, SnapshotPhase, SnapshotPolicy, SnapshotState
 from roost.snapshots.backend import Backend, Template, Tracer, Verifier
 from roost.snapshots.cold_start import ColdStart
+from roost.snapshots.entry import Entry
 from roost.snapshots.item import ShelfItem
 from roost.snapshots.record import Attempt, Made, RecordStore
 from roost.snapshots.warmth import Warmth
@@ -116,9 +117,7 @@ class Upkeep:
             contents: whether to read the bundle's own files too.
             quick: whether to do without running the bundle's interpreter.
         """
-        backend = await asyncio.to_thread(self.backend.of, start)
-        item.entry = await asyncio.to_thread(backend.entry, start, quick=quick)
-        item.wanted = backend.kind
+        item.wanted, item.entry = await asyncio.to_thread(self._entry, start, quick)
         made, before = item.made, item.change
         if made is None or isinstance(item.entry, Reason):
             return
@@ -129,6 +128,10 @@ class Upkeep:
                 self._unpark(item)
             if change != before:
                 self.tell(item)
+
+    def _entry(self, start: ColdStart, quick: bool) -> tuple[SnapshotBackend, Entry | Reason]:
+        backend = self.backend.of(start)
+        return backend.kind, backend.entry(start, quick=quick)
 
     def _unpark(self, item: ShelfItem) -> None:
         """End a process that waits for a start which would not take it."""

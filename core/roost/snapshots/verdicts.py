@@ -29,6 +29,8 @@ class GuardJudge:
     """The bundle's own files are below it; what is installed as a package is not its own."""
     allowed: frozenset[str] = frozenset()
     """Modules that an operator allows to copy the environment, which is pinned as a whole then."""
+    bundle: str = "NAME"
+    """For the way out."""
 
     def of_trace(self, trace: Trace, credential_names: frozenset[str]) -> Verdict:
         """Judge what happened in the traced start: everything there is excluded.
@@ -38,19 +40,18 @@ class GuardJudge:
             credential_names: variables that hold a credential.
         """
         hazards = [*self._hazards(trace), *self._credentials(trace, credential_names)]
-        return _verdict(trace, [(hazard, _trace_action(hazard)) for hazard in hazards])
+        return self._verdict(trace, [(hazard, _trace_action(hazard)) for hazard in hazards])
 
     def of_template(self, trace: Trace, report: TemplateReport) -> Verdict:
         """Judge what is in a loaded template that has no poisoned modules."""
         found = [
             (problem, action_in_template(Guard(problem.guard), problem.module))
             for problem in report.problems
-            if not self._is_pinned(trace, problem)
         ]
         for module, error in report.failed:
             what = f"failed when it was imported before the app: {_one_line(error)}"
             found.append((Hazard(Guard.IMPORT_FAILED, module, what), GuardAction.REFUSE))
-        return _verdict(trace, found)
+        return self._verdict(trace, found)
 
     def of_comparison(self, trace: Trace, first: TemplateReport, second: TemplateReport) -> Verdict:
         """Judge what differs between two templates of the same plan."""
@@ -62,11 +63,12 @@ class GuardJudge:
             )
             for one in differences(first.reprs, second.reprs)
         ]
-        return _verdict(trace, found)
+        return self._verdict(trace, found)
 
-    def pinned(self, trace: Trace) -> bool:
-        """Whether a variable more or less makes a start cold, because an allowed module saw all."""
-        return any(_is_copy(hazard) and hazard.module in self.allowed for hazard in trace.hazards)
+    def allowed_copies(self, trace: Trace) -> tuple[str, ...]:
+        """Return the modules that copied the whole environment and were allowed to, sorted."""
+        copying = {hazard.module for hazard in trace.hazards if _is_copy(hazard)}
+        return tuple(sorted(self.allowed & copying))
 
     def _hazards(self, trace: Trace) -> Iterator[Hazard]:
         for hazard in trace.hazards:
@@ -80,9 +82,26 @@ class GuardJudge:
             if read.name in names and read.module not in copying:
                 yield Hazard(Guard.CREDENTIAL_READ, read.module, f"read {read.name}")
 
-    def _is_pinned(self, trace: Trace, problem: Hazard) -> bool:
-        # What it copied is in its memory by the operator's will.
-        return problem.guard == Guard.NATIVE_ENVIRON and self.pinned(trace)
+    def _verdict(self, trace: Trace, found: Iterable[tuple[Hazard, GuardAction]]) -> Verdict:
+        order = {module.name: at for at, module in enumerate(trace.modules)}
+        importers = Importers(trace)
+        ordered = sorted(found, key=lambda one: order.get(one[0].module or "", len(order)))
+        findings = tuple(self._finding(hazard, action, importers) for hazard, action in ordered)
+        doing = [f.module for f in findings if f.action is GuardAction.EXCLUDE and f.module]
+        return Verdict(findings, importers.closure(doing))
+
+    def _finding(self, hazard: Hazard, action: GuardAction, importers: Importers) -> GuardFinding:
+        guard = Guard(hazard.guard)
+        needing: tuple[str, ...] = ()
+        if action is GuardAction.EXCLUDE and hazard.module is not None:
+            needing = importers.of(hazard.module)
+        sentence = _sentence(guard, action, hazard, len(needing))
+        if _is_copy(hazard) and hazard.module is not None:
+            sentence += (
+                f"; if it needs no credential then, `roost set {self.bundle} --snapshot-allow "
+                f"{hazard.module}` allows it"
+            )
+        return GuardFinding(guard, action, sentence, hazard.module, needing)
 
     def _is_own(self, module: TracedModule | None) -> bool:
         if module is None or module.file is None or self.own_folder is None:
@@ -99,24 +118,6 @@ def _trace_action(hazard: Hazard) -> GuardAction:
 
 def _is_copy(hazard: Hazard) -> bool:
     return hazard.guard == Guard.ENVIRON_COPY
-
-
-def _verdict(trace: Trace, found: Iterable[tuple[Hazard, GuardAction]]) -> Verdict:
-    order = {module.name: at for at, module in enumerate(trace.modules)}
-    importers = Importers(trace)
-    ordered = sorted(found, key=lambda one: order.get(one[0].module or "", len(order)))
-    findings = tuple(_finding(hazard, action, importers) for hazard, action in ordered)
-    doing = [f.module for f in findings if f.action is GuardAction.EXCLUDE and f.module]
-    return Verdict(findings, importers.closure(doing))
-
-
-def _finding(hazard: Hazard, action: GuardAction, importers: Importers) -> GuardFinding:
-    guard = Guard(hazard.guard)
-    needing: tuple[str, ...] = ()
-    if action is GuardAction.EXCLUDE and hazard.module is not None:
-        needing = importers.of(hazard.module)
-    sentence = _sentence(guard, action, hazard, len(needing))
-    return GuardFinding(guard, action, sentence, hazard.module, needing)
 
 
 def _sentence(guard: Guard, action: GuardAction, hazard: Hazard, importers: int) -> str:

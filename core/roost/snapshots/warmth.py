@@ -1,8 +1,9 @@
 """`Warmth`: keeps one bundle's template alive while it is of use.
 
 A template that ends by itself is made again in the background, and after the third loss within ten
-minutes not for a while. One that nothing was started from for long is ended: its memory is worth
-more than the next start's time. One that serves a single start is followed by another one.
+minutes for a while only for starts that insist, which the supervisor tries ever more seldom. One
+that nothing was started from for long is ended: its memory is worth more than the next start's
+time. One that serves a single start is followed by another one.
 """
 
 from __future__ import annotations
@@ -98,14 +99,22 @@ class Warmth:
             self.begin()
         return self.template
 
-    def begin(self) -> None:
-        """Make it in the background, unless it is there, under way, or given up."""
-        if self.template is None and self._opening is None and not self._has_given_up():
+    def begin(self, *, insists: bool = False) -> None:
+        """Make it in the background, unless it is there, under way, or given up.
+
+        Args:
+            insists: whether to make it though it was given up.
+        """
+        is_wanted = insists or not self._has_given_up()
+        if self.template is None and self._opening is None and is_wanted:
             self._opening = self._own(self._open(), "load the template of")
             self._opening.add_done_callback(lambda _: self._opened())
 
-    async def wait(self) -> Template:
+    async def wait(self, *, insists: bool = False) -> Template:
         """Return it, made first where it is not there.
+
+        Args:
+            insists: whether to make it though it was given up.
 
         Raises:
             RoostError: it cannot be made; the sentence says why.
@@ -113,6 +122,7 @@ class Warmth:
         template = self.use()
         if template is not None:
             return template
+        self.begin(insists=insists)
         opening = self._opening
         if opening is None:
             raise TemplateFailed(self.trouble or "its template was given up for a while")

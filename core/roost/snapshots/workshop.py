@@ -128,8 +128,8 @@ class Workshop:
     async def _publish(self, item: ShelfItem, built: Built, start: ColdStart) -> None:
         item.made, item.attempt, item.change = built.made, None, None
         item.suspicion = item.unreadable = None
-        item.template_bytes = built.made.template_bytes
         item.warmth.adopt(built.template)
+        item.template_bytes = built.made.template_bytes or await built.template.measure()
         waits = built.made.backend is not SnapshotBackend.STANDBY or start.should_run
         if self._upkeep.policy(item) is SnapshotPolicy.OFF or not waits:
             await item.warmth.drop()

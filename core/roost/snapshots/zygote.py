@@ -25,6 +25,7 @@ from roost.snapshots.entry import Entry, EntryKind, read_entry
 from roost.snapshots.environment import is_startup_name, template_environment
 from roost.snapshots.interpreter import NO_ANSWER, Interpreter, ask_interpreter
 from roost.snapshots.key import content_change, key_change
+from roost.snapshots.looks import Looks
 from roost.snapshots.record import Attempt, Made
 from roost.snapshots.stamps import FileStamp, stamp
 from roost.snapshots.template_process import TemplateProcesses
@@ -50,6 +51,7 @@ class Zygote:
         self._clock = clock
         self._asked: dict[tuple[str, ...], tuple[FileStamp | None, Interpreter | Reason]] = {}
         """What interpreters said, by path and flags, while they are the same file."""
+        self._looks = Looks()
 
     @property
     def kind(self) -> SnapshotBackend:
@@ -96,7 +98,9 @@ class Zygote:
         interpreter = await asyncio.to_thread(self._interpreter, entry, start)
         if isinstance(interpreter, Reason):
             return Attempt(SnapshotState.REFUSED, interpreter, self._clock.now())
-        judge = self._judge(GuardJudge(own_folder=_own_folder(entry, start)))
+        judge = self._judge(
+            GuardJudge(_own_folder(entry, start), frozenset(start.allowed), start.name)
+        )
         factory = self._factory(start)
         builder = Builder(Parts(factory, judge, TraceCommand, self._clock, self.kind))
         subject = Subject(start, entry, interpreter, self._digest_key)
@@ -137,7 +141,9 @@ class Zygote:
         if isinstance(entry, Reason):
             return entry
         env, key = start.launch.env, self._digest_key
-        change = key_change(made.key, entry, env, start.credentials, key)
+        change = key_change(
+            made.key, entry, env, start.credentials, key, start.allowed, self._looks
+        )
         return content_change(made.key) if change is None and contents else change
 
     @overload

@@ -66,9 +66,9 @@ class FakeSnapshots(FakeControls):
 
     async def snapshot(self, workspace: str, name: str) -> SnapshotDetail:
         self._begin("snapshot", workspace=workspace, name=name)
-        self.world.require_bundle(workspace, name)
+        bundle = self.world.require_bundle(workspace, name)
         view = self._view_of(workspace, name)
-        detail = SnapshotDetail(view)
+        detail = SnapshotDetail(view, allowed=bundle.definition.settings.snapshot_allow)
         if view.state is not None:
             detail = replace(
                 detail,

@@ -16,6 +16,9 @@ from typing import Any
 
 Fact = tuple[str, object]
 
+OWN_VARIABLES = b"ROOST_"
+"""Begins the names of variables that Roost sets anew for every process."""
+
 SIGNALS = tuple(range(1, 65))
 """All of Linux."""
 
@@ -112,6 +115,40 @@ def environ() -> dict[bytes, bytes]:
     """Return what `os.environ` holds, without making strings of it."""
     held: Any = os.environ
     return dict(held._data)
+
+
+class HiddenVariables:
+    """Keeps variables out of `os.environ` while modules are loaded that may copy it.
+
+    Whoever reads the environment below finds them still.
+    """
+
+    def __init__(self, secret: str | None) -> None:
+        """Hide Roost's own variables.
+
+        Args:
+            secret: those with this value are hidden as well.
+        """
+        held: Any = os.environ
+        self._data: dict[bytes, bytes] = held._data
+        needle = None if secret is None else secret.encode("utf-8", "surrogateescape")
+        # Made anew: what is there is posix.environ itself.
+        self._put(
+            {
+                name: value
+                for name, value in self._data.items()
+                if not name.startswith(OWN_VARIABLES) and value != needle
+            }
+        )
+
+    def show(self) -> None:
+        """Let `os.environ` be as it was."""
+        self._put(self._data)
+
+    def _put(self, data: dict[bytes, bytes]) -> None:
+        for held in (os.environ, os.environb):
+            environ: Any = held
+            environ._data = data
 
 
 def python_threads() -> int:

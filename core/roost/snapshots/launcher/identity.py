@@ -25,6 +25,31 @@ class Area(NamedTuple):
     end: int
 
 
+class Room(NamedTuple):
+    """Where this process, and every copy of it, writes what the system shows of it."""
+
+    arguments: Area
+    variable: Area | None
+    """A whole ``NAME=value``; None where the process was started without it."""
+
+    @classmethod
+    def of(cls, name: str) -> Room:
+        """Find the room for the arguments and for one variable.
+
+        It is found once, in the template: what a copy reads and writes, it pays for by the page.
+        """
+        arguments, variables = areas()
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            memory.seek(variables.start)
+            shown = memory.read(variables.end - variables.start)
+        at = variables.start
+        for variable in shown.split(b"\0"):
+            if variable.startswith(name.encode() + b"="):
+                return cls(arguments, Area(at, at + len(variable)))
+            at += len(variable) + 1
+        return cls(arguments, None)
+
+
 def areas() -> tuple[Area, Area]:
     """Return where the system looks for the arguments and for the environment."""
     with open("/proc/self/stat", "rb") as file:
@@ -34,14 +59,15 @@ def areas() -> tuple[Area, Area]:
     return Area(numbers[0], numbers[1]), Area(numbers[2], numbers[3])
 
 
-def show_command(argv: Sequence[str]) -> None:
+def show_command(argv: Sequence[str], area: Area) -> None:
     """Show this command line instead of the template's; cut where the room ends."""
-    area = areas()[0]
     line = b"".join(os.fsencode(word) + b"\0" for word in argv)
     room = area.end - area.start
     # The last byte has to stay null, or the system takes what follows for a part of it.
     line = line[: room - 1]
-    _write(area.start, line + bytes(room - len(line)))
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(area.start)
+        memory.write(line + bytes(room - len(line)))
 
 
 def show_name(name: str) -> None:
@@ -50,30 +76,21 @@ def show_name(name: str) -> None:
         file.write(os.fsencode(name)[:COMM_BYTES])
 
 
-def show_variable(name: str, value: str) -> None:
+def show_variable(name: str, value: str, area: Area | None) -> None:
     """Show another value of a variable that the template was started with.
 
     Raises:
         ValueError: it has no such variable, or a shorter one.
     """
-    area = areas()[1]
-    with open("/proc/self/mem", "rb", buffering=0) as memory:
-        memory.seek(area.start)
-        shown = memory.read(area.end - area.start)
     prefix, new = name.encode() + b"=", os.fsencode(value)
-    at = 0
-    for variable in shown.split(b"\0"):
-        if variable.startswith(prefix):
-            room = len(variable) - len(prefix)
-            if len(new) > room:
-                raise ValueError(f"{name} needs more room than the template has for it")
-            _write(area.start + at + len(prefix), new + bytes(room - len(new)))
-            return
-        at += len(variable) + 1
-    raise ValueError(f"the template was started without {name}")
-
-
-def _write(address: int, content: bytes) -> None:
+    if area is None:
+        raise ValueError(f"the template was started without {name}")
+    room = area.end - area.start - len(prefix)
+    if len(new) > room:
+        raise ValueError(f"{name} needs more room than the template has for it")
     with open("/proc/self/mem", "r+b", buffering=0) as memory:
-        memory.seek(address)
-        memory.write(content)
+        memory.seek(area.start)
+        # What was loaded since may have written there, as programs do that set their own title.
+        if memory.read(len(prefix)) != prefix:
+            raise ValueError(f"the template shows {name} no longer")
+        memory.write(new + bytes(room - len(new)))

@@ -7,17 +7,44 @@ import io
 import os
 import runpy
 import sys
+import warnings
 from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 _HOME = os.path.dirname(os.path.abspath(__file__))
 
 
-def run(kind: str, target: str) -> None:
+class Compiled(NamedTuple):
+    """A script's code, made before its start."""
+
+    path: str
+    source: bytes
+    code: CodeType
+
+    @classmethod
+    def ahead(cls, target: str) -> Compiled | None:
+        """Compile a script; None where the start has to tell what is to be said about it."""
+        path = _absolute(target)
+        try:
+            source = _read(path)
+            with warnings.catch_warnings():
+                # A plain start warns each time: whatever it says then, it is to say at each start.
+                warnings.simplefilter("error")
+                return cls(path, source, _compile(source, path))
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError, Warning):
+            return None
+
+
+def run(kind: str, target: str, compiled: Compiled | None = None) -> None:
     """Run a ``script`` by its path or a ``module`` by its name; `sys.argv` is set already.
 
     What the app raises goes on to the interpreter, without the launcher's frames.
+
+    Args:
+        kind: ``script`` or ``module``.
+        target: the path or the name.
+        compiled: the script's code, used when the script is that file and holds that source still.
     """
     main = fresh_main()
     try:
@@ -25,7 +52,7 @@ def run(kind: str, target: str) -> None:
             # The very function behind -m; what it adds to a traceback it adds there too.
             runpy._run_module_as_main(target)  # type: ignore[attr-defined]
         else:
-            exec(_script(main, target), main.__dict__)  # noqa: S102 - the app itself
+            exec(_script(main, target, compiled), main.__dict__)  # noqa: S102 - the app itself
     except SystemExit:
         raise
     except BaseException as error:
@@ -58,13 +85,23 @@ def hide_frames(error: BaseException) -> None:
     sys.excepthook = hook
 
 
-def _script(main: ModuleType, target: str) -> CodeType:
+def _script(main: ModuleType, target: str, compiled: Compiled | None) -> CodeType:
     path = _absolute(target)
     main.__dict__["__file__"] = path
     main.__dict__["__cached__"] = None
     main.__loader__ = SourceFileLoader("__main__", path)
+    source = _read(path)
+    if compiled is not None and (compiled.path, compiled.source) == (path, source):
+        return compiled.code
+    return _compile(source, path)
+
+
+def _read(path: str) -> bytes:
     with io.open_code(path) as file:
-        source = file.read()
+        return file.read()
+
+
+def _compile(source: bytes, path: str) -> CodeType:
     code: Any = compile(source, path, "exec", dont_inherit=True)
     assert isinstance(code, CodeType)
     return code

@@ -27,6 +27,7 @@ class Origin:
     has_hooks: bool
     collects: bool
     """Whether the garbage collector was on."""
+    room: identity.Room
 
     @classmethod
     def here(cls, has_hooks: bool) -> Origin:
@@ -36,7 +37,8 @@ class Origin:
         with open("/proc/self/environ", "rb") as file:
             given = any(each.startswith(b"LC_CTYPE=") for each in file.read().split(b"\0"))
         coerced = None if given else os.environ.get("LC_CTYPE")
-        return cls(umask, coerced, has_hooks, gc.isenabled())
+        room = identity.Room.of(wire.MARK_VARIABLE)
+        return cls(umask, coerced, has_hooks, gc.isenabled(), room)
 
 
 def take_shape(order: Order, origin: Origin) -> None:
@@ -59,12 +61,12 @@ def take_shape(order: Order, origin: Origin) -> None:
         os.set_inheritable(descriptor, True)
         given["env"][wire.TOKEN_VARIABLE] = str(descriptor)
     os.umask(origin.umask)
-    _set_environment(given["env"], origin.coerced_locale)
+    _set_environment(given["env"], origin)
     try:
         os.chdir(order.cwd)
     except OSError as error:
         raise NotRestored(f"its directory cannot be entered ({error.strerror})") from error
-    _set_command(given["argv"], given["orig_argv"], order.comm)
+    _set_command(given["argv"], given["orig_argv"], order.comm, origin.room)
     _be_distinct()
     stdio.renew()
     _limit(order.rlimits)
@@ -84,24 +86,25 @@ def run_hooks() -> None:
         raise NotRestored(str(error)) from error
 
 
-def _set_environment(variables: dict[str, str], coerced_locale: str | None) -> None:
+def _set_environment(variables: dict[str, str], origin: Origin) -> None:
     mark = variables.get(wire.MARK_VARIABLE)
     if mark is not None:
         try:
-            identity.show_variable(wire.MARK_VARIABLE, mark)
+            identity.show_variable(wire.MARK_VARIABLE, mark, origin.room.variable)
         except (OSError, ValueError) as error:
             raise NotRestored("it cannot show whose process it is") from error
-    if coerced_locale is not None:
-        variables.setdefault("LC_CTYPE", coerced_locale)
-    os.environ.clear()
+    if origin.coerced_locale is not None:
+        variables.setdefault("LC_CTYPE", origin.coerced_locale)
+    for name in list(os.environ):  # its clear() lists all names once more for each of them
+        del os.environ[name]
     os.environ.update(variables)
     time.tzset()
 
 
-def _set_command(argv: list[str], orig_argv: list[str], comm: str) -> None:
+def _set_command(argv: list[str], orig_argv: list[str], comm: str, room: identity.Room) -> None:
     sys.argv[:] = argv
     sys.orig_argv[:] = orig_argv
-    identity.show_command(orig_argv)
+    identity.show_command(orig_argv, room.arguments)
     identity.show_name(comm)
 
 

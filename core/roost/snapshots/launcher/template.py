@@ -56,6 +56,7 @@ class Template:
         self._origin = restore.Origin.here(spec["hooks"])
         self._family = Family()
         self._app: SdkApp | None = None
+        self._script: program.Compiled | None = None
 
     def prepare(self) -> None:
         """Load, let hooks and checks have their say, and tell what came of it."""
@@ -73,6 +74,7 @@ class Template:
             self._run_hooks()
         problems = checks.run(spec)
         found = reprs.collect(spec["modules"]) if spec["compare"] else None
+        self._get_ahead()
         ready: wire.Message = {
             "ev": "ready",
             "loaded": loaded.count,
@@ -118,12 +120,18 @@ class Template:
             gate.fail(str(error))
         except BaseException as error:  # noqa: BLE001 - its text may hold anything, so it is told without
             gate.fail(f"the launcher failed with {type(error).__name__}")
-        _hide_launcher()
         if self._app is not None:
             sys.exit(self._app.run(gate.tell_restored))
         gate.tell_restored()
         # A script by the path that this start gives it, as relative as that is.
-        program.run(self._kind, sys.argv[0] if self._kind == "script" else self._target)
+        target = sys.argv[0] if self._kind == "script" else self._target
+        program.run(self._kind, target, self._script)
+
+    def _get_ahead(self) -> None:
+        """Do once what every copy would have to do; no more of the launcher is imported then."""
+        if self._kind == "script":
+            self._script = program.Compiled.ahead(self._target)
+        _hide_launcher()
 
     def _load_app(self, loaded: loading.Loaded) -> None:
         try:

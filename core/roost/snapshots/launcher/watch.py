@@ -141,9 +141,12 @@ class Watch:
         self.imports = Imports(self._began, self._ended)
         self.guard: ImportGuard | None = None
         self.excluded_too_late: tuple[str, ...] = ()
+        wanted = spec.get("canary")
+        self.hidden: facts.HiddenVariables | None = None
+        if spec.get("environ_copied"):
+            self.hidden = facts.HiddenVariables(wanted["value"] if wanted else None)
         # The very bytes of os.environ and before the canary, which would find a copy of them.
         self.environ = facts.environ()
-        wanted = spec.get("canary")
         self.canary = canary.Canary(wanted["value"]) if wanted else None
 
     def facts(self) -> frozenset[facts.Fact]:
@@ -162,6 +165,8 @@ class Watch:
         if self.guard is not None:
             self.guard.remove()
         self.output.restore()
+        if self.hidden is not None:
+            self.hidden.show()
 
     def _began(self, _name: str) -> object:
         return self.facts()

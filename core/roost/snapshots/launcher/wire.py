@@ -5,7 +5,8 @@ sealed memory with one JSON object, which the template reads and closes::
 
     {"format": 1, "kind": "script"|"module"|"app", "target": str, "modules": [str],
      "paths": [str], "path0": str|null, "exclude": [str], "control_fd": int,
-     "forks": bool, "hooks": bool, "canary": null|{"name", "value"}, "compare": bool}
+     "forks": bool, "hooks": bool, "canary": null|{"name", "value"}, "environ_copied": bool,
+     "compare": bool}
 
 `paths` is the whole `sys.path` without `path0`; an empty one leaves the interpreter's own. For the
 kind ``app`` the target is the entry as ``python -m roost.app`` takes it, possibly empty, and the

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.snapshots import run
+from benchmarks.snapshots import comparisons
 from benchmarks.snapshots.comparison import Comparison
 
 WIDTH, ROW, LEFT, RIGHT, TOP = 760, 46, 150, 130, 44
@@ -18,7 +18,7 @@ COLD, RESTORED, TEXT, DIM, GROUND = "#8a94a6", "#2f9e63", "#1f2530", "#5c6675", 
 def main(path: str) -> int:
     """Measure, print each line, and draw."""
     taken = []
-    for comparison in run():
+    for comparison in comparisons():
         print(comparison, flush=True)
         taken.append(comparison)
     Path(path).write_text("\n".join(drawing(taken)) + "\n")

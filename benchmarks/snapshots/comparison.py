@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.snapshots.bundles import (
+    BUNDLES,
+    await_warm,
+    build,
+    install,
+    respawn,
+    stop,
+    view_of,
+)
+from benchmarks.snapshots.processor import parent_of, used_by_tree_ms, used_ms
 from benchmarks.snapshots.subjects import Subject
 from roost.client.wire import Wire
-from roost.models import BundleSettings, SnapshotBackend, SnapshotPolicy, codec
+from roost.models import BundleSettings, SnapshotBackend, SnapshotPolicy, StartMode
 
 PAIRS = 11
-
-BUILD_TIMEOUT_S = 300.0
-
-_BUNDLES = "/v1/workspaces/bench/bundles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +31,36 @@ class Comparison:
     cold: tuple[int, ...]
     restored: tuple[int, ...]
     remark: str
+    cold_cpu: tuple[float, ...] = ()
+    """Milliseconds of processor time of the process tree, as soon as readiness is told."""
+    restored_cpu: tuple[float, ...] = ()
+    """The same, with what the template used meanwhile; empty for a standby, which had used its
+    own before."""
 
     @property
     def ratio(self) -> float:
         """How many times longer the median cold start takes."""
         return statistics.median(self.cold) / max(1, statistics.median(self.restored))
 
+    @property
+    def cpu_ratio(self) -> float | None:
+        """How many times more processor time the median cold start takes."""
+        if not self.restored_cpu:
+            return None
+        return statistics.median(self.cold_cpu) / statistics.median(self.restored_cpu)
+
     def __str__(self) -> str:
+        cpu = "" if self.cpu_ratio is None else f"processor {self.cpu_ratio:5.1f}x  "
         return (
             f"{self.name:<20} cold {_spread(self.cold):>20} ms  snapshot "
-            f"{_spread(self.restored):>18} ms  ratio {self.ratio:5.1f}x  {self.remark}"
+            f"{_spread(self.restored):>18} ms  ratio {self.ratio:5.1f}x  {cpu}{self.remark}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    ready_ms: int
+    cpu_ms: float | None
 
 
 def compare(wire: Wire, subject: Subject, how: SnapshotBackend | None = None) -> Comparison:
@@ -53,47 +76,46 @@ def compare(wire: Wire, subject: Subject, how: SnapshotBackend | None = None) ->
         subject = replace(subject, name=name, request=replace(subject.request, name=name))
     cold = f"{subject.name}-cold"
     off = BundleSettings(snapshot=SnapshotPolicy.OFF)
-    for request in (
-        replace(subject.request, settings=BundleSettings(snapshot_how=how)),
-        replace(subject.request, name=cold, settings=off),
-    ):
-        wire.send("POST", _BUNDLES, codec.to_json(request))
-        _respawn(wire, str(request.name))
-    built = wire.send(
-        "POST", f"{_BUNDLES}/{subject.name}/snapshot/build", timeout_s=BUILD_TIMEOUT_S
-    )
+    install(wire, replace(subject.request, settings=BundleSettings(snapshot_how=how)))
+    install(wire, replace(subject.request, name=cold, settings=off))
+    built = build(wire, subject.name)
     pairs = []
     for _ in range(PAIRS + 1):
-        _await_warm(wire, subject.name, built)
-        pairs.append((_respawn(wire, cold), _respawn(wire, subject.name)))
+        await_warm(wire, subject.name)
+        pairs.append((_start(wire, cold), _start(wire, subject.name)))
     pairs = pairs[1:]  # the first of each reads what the others find in memory
-    _await_warm(wire, subject.name, built)
-    detail = wire.get(f"{_BUNDLES}/{subject.name}/snapshot")
+    await_warm(wire, subject.name)
+    detail = wire.get(f"{BUNDLES}/{subject.name}/snapshot")
     for name in (cold, subject.name):
-        wire.send("POST", f"{_BUNDLES}/{name}/stop", json.dumps({}).encode())
+        stop(wire, name)
+    restored_cpu = tuple(pair[1].cpu_ms for pair in pairs if pair[1].cpu_ms is not None)
     return Comparison(
         subject.name,
-        tuple(pair[0] for pair in pairs),
-        tuple(pair[1] for pair in pairs),
+        tuple(pair[0].ready_ms for pair in pairs),
+        tuple(pair[1].ready_ms for pair in pairs),
         _remark(built, detail),
+        tuple(pair[0].cpu_ms or 0.0 for pair in pairs),
+        restored_cpu if len(restored_cpu) == len(pairs) else (),
     )
 
 
-def _await_warm(wire: Wire, name: str, built: dict[str, Any]) -> None:
-    deadline = time.monotonic() + BUILD_TIMEOUT_S
-    while built["state"] == "ready" and time.monotonic() < deadline:
-        if wire.get(f"{_BUNDLES}/{name}/snapshot")["view"]["is_warm"]:
-            return
-        time.sleep(0.05)
+def _start(wire: Wire, name: str) -> _Start:
+    """Respawn a bundle and return what its new process took to be ready."""
+    template = _template_of(view_of(wire, name)["generation"])
+    before_ms = 0.0 if template is None else used_ms(template)
+    generation = respawn(wire, name)
+    if generation["start_mode"] == StartMode.STANDBY:
+        return _Start(generation["ready_ms"], None)
+    cpu_ms = used_by_tree_ms(generation["pid"])
+    if template is not None and template == _template_of(generation):
+        cpu_ms += used_ms(template) - before_ms
+    return _Start(generation["ready_ms"], cpu_ms)
 
 
-def _respawn(wire: Wire, name: str) -> int:
-    """Respawn a bundle and return how long its new process took to be ready."""
-    result = wire.send("POST", f"{_BUNDLES}/{name}/respawn", b"{}")
-    if not result["ok"]:
-        raise SystemExit(result["sentence"])
-    ready_ms: int = wire.get(f"{_BUNDLES}/{name}")["view"]["generation"]["ready_ms"]
-    return ready_ms
+def _template_of(generation: dict[str, Any]) -> int | None:
+    """Return the pid of the template that a running process was forked from."""
+    is_forked = generation["start_mode"] == StartMode.ZYGOTE
+    return parent_of(generation["pid"]) if is_forked else None
 
 
 def _remark(built: dict[str, Any], detail: dict[str, Any]) -> str:

@@ -156,6 +156,7 @@ def test_a_page_tells_what_it_was_made_from_and_what_is_left_to_each_start() -> 
         parts=(SnapshotPart("sources", "12 files of /srv/app"),),
         excluded=("pool", "pool.jobs"),
         environment=("LANG", "TZ"),
+        allowed=("git.cmd", "settings"),
     )
     page = _page(detail)
     for words in (
@@ -165,6 +166,7 @@ def test_a_page_tells_what_it_was_made_from_and_what_is_left_to_each_start() -> 
         "sources      12 files of /srv/app",
         "pool, pool.jobs",
         "LANG, TZ",
+        "git.cmd, settings",
         "entry        module server",
         "key          5f5f5f5f5f5f5f5f",
         "BUILD, 2.4s",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from textual import on, work
-from textual.getters import query_one
 from textual.widget import Widget
 
 from roost.contract import EngineAPI
@@ -16,34 +15,21 @@ from roost_tui import remarks, run_list_rows, tables_model
 from roost_tui.actions import FILTER_KEYS, KeyAction, Place
 from roost_tui.columns import Drawing
 from roost_tui.dashboard import Dashboard
-from roost_tui.filters import NO_FILTER, RUN_KEYS, FilterError, parse_filter
+from roost_tui.filters import RUN_KEYS, parse_filter
 from roost_tui.notes import RowKey, Severity
 from roost_tui.older_runs import OlderRuns
-from roost_tui.overlay import NOT_CONNECTED, Overlay, entries_for, without_link_key
-from roost_tui.row_model import Choice, sorted_by_next
+from roost_tui.overlay import NOT_CONNECTED, entries_for, without_link_key
+from roost_tui.row_model import Choice
 from roost_tui.selection import NOTHING_SELECTED, Selection
 from roost_tui.spans import Spans, Tone
+from roost_tui.table_overlay import MOVES, WORKSPACES, TableOverlay
 from roost_tui.usefulness import run_fits
 from roost_tui.widgets.filter_bar import FilterBar
 from roost_tui.widgets.panel_title import PanelTitle
 from roost_tui.widgets.run_list import RunList
 from roost_tui.widgets.table import RowTable
 
-_OWN = frozenset(
-    {
-        "screen.open",
-        "screen.filter",
-        "screen.next_match",
-        "screen.previous_match",
-        "screen.faults",
-        "screen.sort_left",
-        "screen.sort_right",
-        "screen.sort_order",
-        "screen.menu",
-        "screen.workspace",
-        "screen.all_workspaces",
-    }
-)
+_OWN = MOVES | WORKSPACES | {"screen.faults", "screen.menu"}
 """Actions of tables that this screen has, too."""
 
 _OF_RUN = (
@@ -63,7 +49,7 @@ def entries_here(entries: Sequence[KeyAction]) -> tuple[KeyAction, ...]:
     return without_link_key(entries_for(entries, (Place.RUN_LIST,), _OWN))
 
 
-class RunsScreen(Overlay, inherit_bindings=False):
+class RunsScreen(TableOverlay, inherit_bindings=False):
     """The runs of the workspace that the dashboard shows.
 
     Args:
@@ -74,9 +60,8 @@ class RunsScreen(Overlay, inherit_bindings=False):
 
     AUTO_FOCUS = f"#{Place.RUN_LIST}"
     main_place = Place.RUN_LIST
-
-    table = query_one(f"#{Place.RUN_LIST}", RunList)
-    filter_bar = query_one(FilterBar)
+    filter_keys = RUN_KEYS
+    menu_groups = ("Run", "Row")
 
     def __init__(
         self,
@@ -84,8 +69,10 @@ class RunsScreen(Overlay, inherit_bindings=False):
         engine: Callable[[], EngineAPI | None],
         filter: str = "",
     ) -> None:
-        super().__init__(dashboard, engine, entries_here(dashboard.entries), id="runs-screen")
-        self._choice = Choice(filter=parse_filter(filter, RUN_KEYS), sort_title="")
+        entries = entries_here(dashboard.entries)
+        self.table = RunList(entries, dashboard.glyphs)
+        choice = Choice(filter=parse_filter(filter, RUN_KEYS), sort_title="")
+        super().__init__(dashboard, engine, entries, self.table, choice, id="runs-screen")
         self._model = tables_model.run_model(run_list_rows.COLUMNS)
         self._older = OlderRuns()
         self._was_live = True
@@ -94,17 +81,13 @@ class RunsScreen(Overlay, inherit_bindings=False):
         self._wanted: RowKey | None = None
 
     @property
-    def workspace_shown(self) -> str | None:
-        return self._dashboard.workspace
-
-    @property
     def selection(self) -> Selection:
         run = self.table.cursor_row
         return Selection(run=run, marked=self.table.marked) if run else NOTHING_SELECTED
 
     def compose_panels(self) -> Iterable[Widget]:
         yield PanelTitle("run-list-title", self._dashboard.glyphs)
-        yield RunList(self.entries, self._dashboard.glyphs)
+        yield self.table
         yield FilterBar()
 
     # Showing
@@ -112,7 +95,7 @@ class RunsScreen(Overlay, inherit_bindings=False):
     def show_panels(self) -> None:
         dashboard, table = self._dashboard, self.table
         self._begin_anew_after_a_loss()
-        choice = self._present_choice()
+        choice = self.present_choice()
         rows = self._model.rows(self._index, choice, dashboard.rows_at)
         has_workspaces = choice.workspace is None and len(dashboard.shown.workspaces) > 1
         table.show_columns(
@@ -132,13 +115,6 @@ class RunsScreen(Overlay, inherit_bindings=False):
         if is_live and not self._was_live:
             self._older.clear()
         self._was_live = is_live
-
-    def _present_choice(self) -> Choice:
-        dashboard = self._dashboard
-        self._choice = replace(
-            self._choice, workspace=dashboard.workspace, faults_only=dashboard.is_faults_only
-        )
-        return self._choice
 
     @property
     def _index(self) -> Mapping[str, RunView]:
@@ -216,42 +192,9 @@ class RunsScreen(Overlay, inherit_bindings=False):
         self.table.clear_marks()
         self.show()
 
-    # Filter
-
-    @property
-    def is_typing(self) -> bool:
-        """Whether a filter is being typed."""
-        return self.filter_bar.has_class("-shown")
-
     def set_filter(self, text: str) -> None:
-        """Show only the runs that a filter leaves.
-
-        Raises:
-            FilterError: the text is no filter; the table keeps what it had.
-        """
-        self._choice = replace(self._choice, filter=parse_filter(text, RUN_KEYS) or NO_FILTER)
         self._problem = ""
-        self.show()
-
-    @on(FilterBar.Typed)
-    def try_filter(self, message: FilterBar.Typed) -> None:
-        message.stop()
-        try:
-            self.set_filter(message.text)
-        except FilterError as error:
-            self.filter_bar.say(((str(error), Tone.FAULT),))
-        else:
-            self.filter_bar.say(())
-
-    @on(FilterBar.Kept)
-    @on(FilterBar.Cleared)
-    def leave_filter(self, message: FilterBar.Kept | FilterBar.Cleared) -> None:
-        message.stop()
-        if isinstance(message, FilterBar.Cleared):
-            self.set_filter("")
-        self.filter_bar.close()
-        self.table.focus()
-        self.show()
+        super().set_filter(text)
 
     # Rows
 
@@ -260,53 +203,30 @@ class RunsScreen(Overlay, inherit_bindings=False):
         message.stop()
         self._want_older()
 
-    @on(RowTable.Opened)
-    def open_row(self, message: RowTable.Opened) -> None:
-        message.stop()
-        self.action_perform("screen.open")
-
     # Actions
 
-    def do(self, action_id: str) -> bool:
-        handlers: dict[str, Callable[[], object]] = {
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        return super().handlers() | {
             "screen.back": self._back,
             "screen.runs": lambda: None,
             "screen.open": self._open,
-            "screen.filter": self._filter,
-            "screen.next_match": lambda: self.table.step(1),
-            "screen.previous_match": lambda: self.table.step(-1),
-            "screen.sort_left": lambda: self._sort(-1),
-            "screen.sort_right": lambda: self._sort(1),
-            "screen.sort_order": self._reverse,
             "screen.mark": self.table.toggle_mark,
             "screen.mark_range": self.table.mark_range,
             "screen.stop_shown": self._stop_shown,
-            "screen.menu": self._menu,
             "screen.copy": lambda: self.copy(self.selection.label, self.selection.label),
             "run.retry": self._retry,
             "run.stop": lambda: self._ask(self.selection),
         }
-        handler = handlers.get(action_id)
-        if handler is None:
-            return False
-        handler()
-        return True
 
     def can_perform(self, action_id: str) -> bool:
         if not super().can_perform(action_id):
             return False
-        if action_id in ("screen.workspace", "screen.all_workspaces"):
-            return bool(self._dashboard.check_action("perform", (action_id,)))
-        if not self.query(RunList):
-            return action_id not in (*_OF_RUN, *_OF_ROWS)
         run = self.table.cursor_row
         match action_id:
             case "run.retry" if self._dashboard.state.link.phase in NOT_CONNECTED:
                 return True  # the key connects again
             case "run.retry" | "run.replace" | "run.resume":
                 return run is not None and run_fits(action_id, run)
-            case "screen.next_match" | "screen.previous_match":
-                return bool(self._choice.filter)
             case "screen.stop_shown":
                 return any(row.status.is_active for row in self.table.rows)
         return run is not None or action_id not in (*_OF_RUN, *_OF_ROWS)
@@ -333,15 +253,8 @@ class RunsScreen(Overlay, inherit_bindings=False):
         if run is not None:
             self.post_message(Dashboard.RunOpened(run))
 
-    def _filter(self) -> None:
-        self.filter_bar.open(Place.RUN_LIST, self._choice.filter.source)
-
-    def _sort(self, by: int) -> None:
-        titles = ("", *self.table.shown_titles())
-        self._choice = sorted_by_next(self._choice, titles, by)
-
-    def _reverse(self) -> None:
-        self._choice = replace(self._choice, is_descending=not self._choice.is_descending)
+    def sort_titles(self) -> tuple[str, ...]:
+        return "", *super().sort_titles()
 
     def _ask(self, selection: Selection, action_id: str = "run.stop") -> None:
         self.post_message(Dashboard.OperationRequested(action_id, selection))
@@ -355,19 +268,3 @@ class RunsScreen(Overlay, inherit_bindings=False):
             self._dashboard.action_perform("link.retry")
         else:
             self._ask(replace(self.selection, marked=()), "run.retry")
-
-    def _menu(self) -> None:
-        from roost_tui.modals import ActionMenu  # modals load when they are first opened
-
-        entries = [
-            (entry.id, entry.keys.split(",")[0], entry.label)
-            for entry in self.entries
-            if entry.group in ("Run", "Row") and entry.id != "screen.menu"
-            if self.can_perform(entry.id) and self.is_useful(entry.id)
-        ]
-
-        def chosen(action_id: str | None) -> None:
-            if action_id is not None:
-                self.action_perform(action_id)
-
-        self.app.push_screen(ActionMenu(self.selection.label, entries), chosen)

@@ -49,6 +49,7 @@ def lines(
         _findings(known, width, glyphs),
         _made_from(known, width),
         _names("LEFT TO EACH START", known.excluded, width),
+        _names("MAY COPY THE ENVIRONMENT", known.allowed, width),
         _names("VARIABLES READ WHILE IT WAS LOADED", known.environment, width),
         _about(known, width),
     ]

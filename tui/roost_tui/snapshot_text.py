@@ -137,6 +137,8 @@ def _ago(then: int, now: int) -> str:
 def _note(note: RowNote | None, view: SnapshotView, now: int, glyphs: Glyphs) -> Spans:
     if note is None or note.is_over(now):
         return ()
+    if note.words.removeprefix(NOTE_PREFIX) == "built" and view.built_at:
+        return ()  # the title tells when
     return (("  ", Tone.TEXT), (note_wordings(note, view, glyphs)[0], note.tone))
 
 

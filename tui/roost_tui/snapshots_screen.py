@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from textual import events, on
@@ -15,19 +14,19 @@ from textual.widget import Widget
 from roost.contract import EngineAPI
 from roost.models import SnapshotState, SnapshotView
 from roost_tui import remarks, snapshot_page, snapshot_rows
-from roost_tui.actions import FILTER_KEYS, KeyAction, Place, footer_entries, key_text
+from roost_tui.actions import FILTER_KEYS, KeyAction, Place, footer_entries
 from roost_tui.columns import Drawing
 from roost_tui.dashboard import Dashboard
-from roost_tui.filters import NO_FILTER, FilterError, parse_filter
 from roost_tui.notes import RowKey
-from roost_tui.overlay import Overlay, entries_for
+from roost_tui.overlay import entries_for
 from roost_tui.rereading import Rereading
-from roost_tui.row_model import Choice, sorted_by_next
+from roost_tui.row_model import Choice
 from roost_tui.selection import NOTHING_SELECTED, Selection
 from roost_tui.selection_screen import SETTLE_S
 from roost_tui.snapshot_feed import SnapshotFeed
 from roost_tui.snapshot_text import NOT_LOOKED_AT
 from roost_tui.spans import Spans, Tone
+from roost_tui.table_overlay import MOVES, WORKSPACES, TableOverlay
 from roost_tui.usefulness import fits
 from roost_tui.widgets.filter_bar import FilterBar
 from roost_tui.widgets.lines_view import LinesView
@@ -40,29 +39,18 @@ PANELS = (Place.SNAPSHOT_LIST, Place.SNAPSHOT_PAGE)
 ROOMY = (100, 30)
 """Cells and lines from which on the page stands below the table."""
 
-_OF_TABLE = frozenset(
-    {
-        "screen.open",
-        "screen.filter",
-        "screen.next_match",
-        "screen.previous_match",
-        "screen.sort_left",
-        "screen.sort_right",
-        "screen.sort_order",
+_OWN = (
+    MOVES
+    | WORKSPACES
+    | {
+        "screen.faults",
+        "screen.menu",
+        "screen.next_panel",
+        "screen.previous_panel",
+        "screen.zoom",
+        "bundle.respawn",
     }
 )
-"""Actions of tables that this screen has while its table has the focus."""
-
-_OWN = _OF_TABLE | {
-    "screen.faults",
-    "screen.menu",
-    "screen.workspace",
-    "screen.all_workspaces",
-    "screen.next_panel",
-    "screen.previous_panel",
-    "screen.zoom",
-    "bundle.respawn",
-}
 """Actions of the dashboard that this screen has, too."""
 
 _OF_ROW = ("screen.open", "screen.menu", "screen.copy", "bundle.respawn")
@@ -73,7 +61,7 @@ def entries_here(entries: Sequence[KeyAction]) -> tuple[KeyAction, ...]:
     return entries_for(entries, PANELS, _OWN)
 
 
-class SnapshotsScreen(Overlay, inherit_bindings=False):
+class SnapshotsScreen(TableOverlay, inherit_bindings=False):
     """The snapshots of the workspace that the dashboard shows.
 
     Args:
@@ -92,11 +80,12 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
     SnapshotsScreen.-single.-on-snapshot-page #snapshot-list-title { display: none; }
     """
     main_place = Place.SNAPSHOT_LIST
+    filter_keys = snapshot_rows.SNAPSHOT_KEYS
+    menu_groups = ("Bundle", "Row")
 
     is_zoomed: reactive[bool] = reactive(False, init=False)
 
     page_view = query_one(f"#{Place.SNAPSHOT_PAGE}", LinesView)
-    filter_bar = query_one(FilterBar)
 
     def __init__(
         self,
@@ -104,10 +93,10 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
         engine: Callable[[], EngineAPI | None],
         key: RowKey | None = None,
     ) -> None:
-        super().__init__(dashboard, engine, entries_here(dashboard.entries), id="snapshots-screen")
-        self.table = SnapshotList(self.entries, dashboard.glyphs)
-        """Asked for the selected row by every action, so it is not looked up each time."""
-        self._choice = Choice(sort_title=snapshot_rows.DEFAULT_ORDER)
+        entries = entries_here(dashboard.entries)
+        self.table = SnapshotList(entries, dashboard.glyphs)
+        choice = Choice(sort_title=snapshot_rows.DEFAULT_ORDER)
+        super().__init__(dashboard, engine, entries, self.table, choice, id="snapshots-screen")
         self._model = snapshot_rows.model()
         self._wanted = key
         self._is_for_one = key is not None
@@ -121,10 +110,6 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
             self.show,
         )
         self._feed = SnapshotFeed(engine, self.show, settle_s=SETTLE_S)
-
-    @property
-    def workspace_shown(self) -> str | None:
-        return self._dashboard.workspace
 
     @property
     def view_shown(self) -> SnapshotView | None:
@@ -176,7 +161,7 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
 
     def _show_rows(self) -> None:
         dashboard, table = self._dashboard, self.table
-        choice = self._present_choice()
+        choice = self.present_choice()
         rows = self._model.rows(self._known_rows(), choice, dashboard.rows_at)
         has_workspaces = choice.workspace is None and len(dashboard.shown.workspaces) > 1
         table.show_columns(snapshot_rows.columns(has_workspaces=has_workspaces))
@@ -185,13 +170,6 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
         table.show(rows, Drawing(dashboard.rows_at, dashboard.glyphs, dashboard.notes))
         if self._wanted is not None and table.select(self._wanted):
             self._wanted = None
-
-    def _present_choice(self) -> Choice:
-        dashboard = self._dashboard
-        self._choice = replace(
-            self._choice, workspace=dashboard.workspace, faults_only=dashboard.is_faults_only
-        )
-        return self._choice
 
     def _known_rows(self) -> Mapping[RowKey, SnapshotView]:
         """Return what was read of bundles that are still there; the same mapping while it is so."""
@@ -293,82 +271,24 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
         message.stop()
         self.show()
 
-    @on(RowTable.Opened)
-    def open_row(self, message: RowTable.Opened) -> None:
-        message.stop()
-        self.action_perform("screen.open")
-
-    # Filter
-
-    @property
-    def is_typing(self) -> bool:
-        """Whether a filter is being typed."""
-        return self.filter_bar.has_class("-shown")
-
-    def set_filter(self, text: str) -> None:
-        """Show only the snapshots that a filter leaves.
-
-        Raises:
-            FilterError: the text is no filter; the table keeps what it had.
-        """
-        wanted = parse_filter(text, snapshot_rows.SNAPSHOT_KEYS) or NO_FILTER
-        self._choice = replace(self._choice, filter=wanted)
-        self.show()
-
-    @on(FilterBar.Typed)
-    def try_filter(self, message: FilterBar.Typed) -> None:
-        message.stop()
-        try:
-            self.set_filter(message.text)
-        except FilterError as error:
-            self.filter_bar.say(((str(error), Tone.FAULT),))
-        else:
-            self.filter_bar.say(())
-
-    @on(FilterBar.Kept)
-    @on(FilterBar.Cleared)
-    def leave_filter(self, message: FilterBar.Kept | FilterBar.Cleared) -> None:
-        message.stop()
-        if isinstance(message, FilterBar.Cleared):
-            self.set_filter("")
-        self.filter_bar.close()
-        self.table.focus()
-        self.show()
-
     # Actions
 
-    def do(self, action_id: str) -> bool:
-        handlers: dict[str, Callable[[], object]] = {
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        return super().handlers() | {
             "screen.back": self._back,
             "screen.snapshots": lambda: None,
             "screen.open": self._open,
-            "screen.filter": self._filter,
-            "screen.next_match": lambda: self.table.step(1),
-            "screen.previous_match": lambda: self.table.step(-1),
-            "screen.sort_left": lambda: self._sort(-1),
-            "screen.sort_right": lambda: self._sort(1),
-            "screen.sort_order": self._reverse,
             "screen.next_panel": self._step_panel,
             "screen.previous_panel": self._step_panel,
             "screen.zoom": self._zoom,
-            "screen.menu": self._menu,
             "screen.copy": self._copy,
         }
-        handler = handlers.get(action_id)
-        if handler is None:
-            return False
-        handler()
-        return True
 
     def can_perform(self, action_id: str) -> bool:
         if not super().can_perform(action_id):
             return False
-        if action_id in ("screen.workspace", "screen.all_workspaces"):
-            return bool(self._dashboard.check_action("perform", (action_id,)))
-        if action_id in _OF_TABLE and self._place is not Place.SNAPSHOT_LIST:
+        if action_id in MOVES and self._place is not Place.SNAPSHOT_LIST:
             return False
-        if action_id in ("screen.next_match", "screen.previous_match"):
-            return bool(self._choice.filter)
         if action_id == "screen.zoom":
             return not self._is_cramped
         is_of_row = action_id in _OF_ROW or action_id.startswith("snapshot.")
@@ -420,37 +340,12 @@ class SnapshotsScreen(Overlay, inherit_bindings=False):
     def _zoom(self) -> None:
         self.is_zoomed = not self.is_zoomed
 
-    def _filter(self) -> None:
-        self.filter_bar.open(Place.SNAPSHOT_LIST, self._choice.filter.source)
-
-    def _sort(self, by: int) -> None:
-        self._choice = sorted_by_next(self._choice, self.table.shown_titles(), by)
-
-    def _reverse(self) -> None:
-        self._choice = replace(self._choice, is_descending=not self._choice.is_descending)
-
     def _copy(self) -> None:
         label = self.selection.label
         if self._place is Place.SNAPSHOT_PAGE:
             self.copy(self.page_view.text, f"everything about the snapshot of {label}")
         else:
             self.copy(label, label)
-
-    def _menu(self) -> None:
-        from roost_tui.modals import ActionMenu  # modals load when they are first opened
-
-        entries = [
-            (entry.id, key_text(entry.keys), entry.label)
-            for entry in self.entries
-            if entry.group in ("Bundle", "Row") and entry.id != "screen.menu"
-            if self.can_perform(entry.id) and self.is_useful(entry.id)
-        ]
-
-        def chosen(action_id: str | None) -> None:
-            if action_id is not None:
-                self.action_perform(action_id)
-
-        self.app.push_screen(ActionMenu(self.selection.label, entries), chosen)
 
 
 def _may_build(view: SnapshotView) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from tests.support.stores import add_workspaces, new_run
 
 from roost.errors import StoreUnavailable
-from roost.models import RunQuery
+from roost.models import AuditEntry, RunQuery, SlotState, Transition
 from roost.store import SqlStore, open_store, sqlite
 from roost.store.database import Database
 from roost.store.tables import credential_sets
@@ -144,3 +144,14 @@ async def test_a_database_that_cannot_be_opened_asks_for_permissions(tmp_path: P
     (tmp_path / "roost.db").mkdir()
     with pytest.raises(StoreUnavailable, match=r"roost\.db cannot be opened for writing"):
         await open_store(tmp_path)
+
+
+async def test_a_closed_store_leaves_no_log_beside_its_database(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    await add_workspaces(store, "main")
+    await store.audit.add(AuditEntry(1, "uid:0", "bundle.stop", "main", "files", "ok"))
+    assert [entry.at for entry in await store.audit.newest(2)] == [1]
+    move = Transition("main", "files", 5, SlotState.STOPPED, SlotState.STARTING, "start", "uid:0")
+    await store.transitions.add((move, move))
+    await store.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["roost.db"]

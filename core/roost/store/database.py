@@ -58,10 +58,13 @@ class Database:
         """Finish the writes under way and close every connection; safe to call twice."""
         groups, self._groups = self._groups, None
         readers, self._readers = self._readers, None
+        writer, self._writer = self._writer, None
         if readers is not None:
             await readers.close()
         if groups is not None:
             await groups.close()
+        if writer is not None:
+            writer.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[StoreConnection]:

@@ -75,6 +75,10 @@ class InlineConnection(StoreConnection):
         found = self._plain.execute(statement, parameters)
         return found.all() if found.returns_rows else []
 
+    def close(self) -> None:
+        """Let go of the last statement: SQLite keeps a closed connection until it is gone."""
+        del self._cursor
+
     def _known(self, statement: Executable) -> FixedStatement:
         known = self._fixed.get(statement)
         if known is None:
